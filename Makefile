@@ -1,0 +1,84 @@
+# rrpipe: `make` builds into build/; `make run` runs it all; see README.md.
+#
+# Each directory of bin/ is a program of that name: its *.c files are linked
+# with build/lib/librr.a (all of lib/*.c) and the libraries in LIBS_<program>.
+
+PROGRAMS := rr-collect rr-frame rr-ls rr-reassemble s2-append s2-stream \
+	s2-tail sse-bridge
+VERSION  := 0.1.0
+
+BUILD    ?= build
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib/rrpipe
+DATADIR  ?= $(PREFIX)/share/rrpipe
+MANDIR   ?= $(PREFIX)/share/man
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+
+# CC, CFLAGS and LDFLAGS are the packager's; the rest is ours.
+CFLAGS   ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDFLAGS  ?= -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+ifeq ($(SANITIZE),1)
+BUILD    := $(BUILD)-sanitize
+CFLAGS   := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined
+LDFLAGS  :=
+endif
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wpointer-arith $(if $(WERROR),-Werror)
+PKG      := pkg-config
+overlay  := $(shell $(PKG) --cflags libbsd-overlay)
+RRCFLAGS := -std=gnu11 -D_GNU_SOURCE -DRR_VERSION='"$(VERSION)"' -Ilib \
+	-include lib/banned.h $(overlay) $(WARN)
+
+LIBS_common        := $(shell $(PKG) --libs libbsd-overlay)
+LIBS_rr-frame      := -ljq -lzstd -lxxhash
+LIBS_rr-reassemble := -ljq -lzstd -lxxhash
+LIBS_s2-append     := $(shell $(PKG) --libs libcurl) -ljq -lzstd
+LIBS_s2-tail       := $(LIBS_s2-append)
+LIBS_s2-stream     := $(LIBS_s2-append)
+LIBS_rr-ls         := $(LIBS_s2-append)
+LIBS_rr-collect    := $(shell $(PKG) --libs libmicrohttpd) -ljq -lz -lcrypto
+LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd)
+
+BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
+LIB_C    := $(wildcard lib/*.c)
+LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
+SCRIPTS  := $(patsubst scripts/%,%,$(wildcard scripts/rr scripts/rr-*))
+PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9])
+
+all: $(BINS) scripts web
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RRCFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/lib/librr.a: $(LIB_O)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $(LIB_O)
+
+define program
+$(BUILD)/bin/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard bin/$(1)/*.c)) \
+		$(BUILD)/lib/librr.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS_common)
+endef
+$(foreach p,$(PROGRAMS),$(if $(wildcard bin/$(p)/*.c),$(eval $(call program,$(p))),\
+	$(eval BINS := $(filter-out %/$(p),$(BINS)))))
+
+# The scripts run in place, through links beside the programs.
+scripts: $(SCRIPTS:%=$(BUILD)/bin/%)
+$(BUILD)/bin/rr $(BUILD)/bin/rr-%: | $(BUILD)/bin
+	ln -sf ../../scripts/$(@F) $@
+$(BUILD)/bin:
+	@mkdir -p $@
+
+web:
+
+clean:
+	rm -rf build build-sanitize build-fuzz
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+.PHONY: all scripts web clean
