@@ -1,0 +1,68 @@
+/*
+ * Settings: lines of NAME=value in one file, and variables of the
+ * environment, which win.
+ *
+ * The file is $RR_CONF, else ${XDG_CONFIG_HOME:-~/.config}/rrpipe/rrpipe.conf,
+ * else /etc/rrpipe/rrpipe.conf; the first that exists is the only one read,
+ * and only the one named by RR_CONF must exist.  A line is empty, a comment
+ * ('#' first), or NAME=value: NAME in upper-case letters, digits and '_',
+ * nothing around the '=', the value as it stands up to the end of the line
+ * less blanks there, or between one pair of '"' or '\''.  Nothing is expanded.
+ * So systemd's EnvironmentFile= and a shell read simple ones the same way.
+ * Of a name given twice the last counts.  Names that nobody asks for are
+ * ignored.
+ *
+ * Known names, with the spelling and meaning of the S2 command line for S2_*:
+ * S2_ACCOUNT_ENDPOINT, S2_BASIN_ENDPOINT, S2_ACCESS_TOKEN, S2_SSL_NO_VERIFY,
+ * RR_BASIN, RR_PREFIX.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+
+#include "buf.h"
+
+#define SETTINGS_FILE_MAX	65536	/* bytes of the file */
+#define SETTINGS_MAX		256	/* settings in it */
+#define SETTINGS_WHY_MAX	4608	/* a path and what is wrong with it */
+
+#define RR_BASIN_DEFAULT	"rrpipe-sessions"
+#define RR_PREFIX_DEFAULT	"sessions"
+
+struct settings {
+	struct buf text;	/* the file, cut into C strings */
+	struct {
+		const char *name;
+		const char *value;
+	} set[SETTINGS_MAX];
+	int n;
+	char why[SETTINGS_WHY_MAX];	/* of the last failure */
+};
+
+/*
+ * Find and read the file, if there is one.  0, or -1 with a whole message,
+ * which names file and line, in s->why (a program then exits EXIT_CONFIG).
+ * settings_release() is good after both.
+ */
+int settings_load(struct settings *s);
+void settings_release(struct settings *s);
+
+/*
+ * The value of a name, from the environment or else the file; NULL if it is
+ * in neither.  An empty value counts as none.  Good until settings_release().
+ */
+const char *settings_get(const struct settings *s, const char *name);
+
+/*
+ * A yes or no: 1, true, yes or 0, false, no; 'fallback' if it is not set.
+ * 0 with *out, or -1 with s->why.
+ */
+int settings_bool(struct settings *s, const char *name, bool fallback,
+    bool *out);
+
+/* RR_BASIN and RR_PREFIX, or their defaults. */
+const char *settings_basin(const struct settings *s);
+const char *settings_prefix(const struct settings *s);
+
+#endif
