@@ -3,8 +3,7 @@
 # Each directory of bin/ is a program of that name: its *.c files are linked
 # with build/lib/librr.a (all of lib/*.c) and the libraries in LIBS_<program>.
 
-PROGRAMS := rr-collect rr-frame rr-ls rr-reassemble s2-append s2-stream \
-	s2-tail sse-bridge
+PROGRAMS := $(sort $(patsubst bin/%/,%,$(dir $(wildcard bin/*/*.c))))
 VERSION  := 0.1.0
 
 BUILD    ?= build
@@ -45,9 +44,13 @@ BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(patsubst scripts/%,%,$(wildcard scripts/rr scripts/rr-*))
+SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
+	tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9])
 
-all: $(BINS) scripts web
+all: programs build/lib/loopback.so scripts web
+
+programs: $(BINS) $(BUILD)/lib/librr.a
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -64,21 +67,46 @@ $(BUILD)/bin/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard bin/$(1)/*.c)) \
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS_common)
 endef
-$(foreach p,$(PROGRAMS),$(if $(wildcard bin/$(p)/*.c),$(eval $(call program,$(p))),\
-	$(eval BINS := $(filter-out %/$(p),$(BINS)))))
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# Preloaded into s2-lite, so never sanitized and always in the same place.
+build/lib/loopback.so: scripts/loopback.c
+	@mkdir -p $(@D)
+	$(CC) $(RRCFLAGS) -O2 -fPIC -shared -o $@ $<
 
 # The scripts run in place, through links beside the programs.
 scripts: $(SCRIPTS:%=$(BUILD)/bin/%)
-$(BUILD)/bin/rr $(BUILD)/bin/rr-%: | $(BUILD)/bin
+$(SCRIPTS:%=$(BUILD)/bin/%): | $(BUILD)/bin
 	ln -sf ../../scripts/$(@F) $@
 $(BUILD)/bin:
 	@mkdir -p $@
 
 web:
 
+# With make alone on the machine, so before anything asks pkg-config.
+run:
+	@scripts/bootstrap run
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/bin/rr up
+
+deps:
+	@scripts/bootstrap test
+
+test: deps
+	@$(MAKE) --no-print-directory check
+
+check: all
+	@BUILD=$(BUILD) tests/run
+
+lint:
+	shellcheck $(SHELLS)
+	mandoc -Tlint -Wwarning $(PAGES)
+	@$(MAKE) -s BUILD=build-lint/gcc CC=gcc WERROR=1 programs
+	@$(MAKE) -s BUILD=build-lint/clang CC=clang WERROR=1 programs
+
 clean:
-	rm -rf build build-sanitize build-fuzz
+	rm -rf build build-sanitize build-fuzz build-lint
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
-.PHONY: all scripts web clean
+.PHONY: all programs scripts web run deps test check lint clean

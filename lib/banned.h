@@ -10,6 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Macros in a fortified stdio.h, for clang. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll
 #pragma GCC poison strncpy strncat gets
 
