@@ -38,7 +38,7 @@
 #define S2_PATH_MAX	4096	/* a path with its query */
 #define S2_ANSWER_MAX	(8u << 20)	/* bytes of a collected answer */
 #define S2_ERROR_BODY_MAX	65536
-#define S2_TEXT_MAX	512	/* bytes of an error's text */
+#define S2_TEXT_MAX	1024	/* bytes of an error's text */
 #define S2_CONNS_MAX	16	/* connections of an engine */
 #define S2_CONN_CALLS_MAX	190	/* running at once on a connection */
 
@@ -162,6 +162,7 @@ struct s2_request {
 	const char *path;	/* "/v1/streams?limit=1"; copied */
 	enum s2_type type;	/* of the body; S2_SESSION also on a GET */
 	enum s2_type accept;	/* NONE: JSON */
+	const char *what;	/* begins error texts; borrowed; NULL: method and path */
 	const void *body;	/* borrowed until done() */
 	size_t size;
 	const char *token;	/* s2-request-token, or NULL */
