@@ -1,0 +1,35 @@
+// Bundles the recorder and the dashboard: node build.mjs OUTDIR
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = process.argv[2];
+if (!out) {
+  console.error('usage: node build.mjs OUTDIR');
+  process.exit(64);
+}
+mkdirSync(out, { recursive: true });
+
+const version = (name) => JSON.parse(readFileSync(join(here, name, 'package.json'), 'utf8')).version;
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  minify: true,
+  charset: 'utf8',
+  target: ['es2020'],
+  legalComments: 'none',
+  logLevel: 'warning',
+  define: {
+    __VERSION__: JSON.stringify(version('.')),
+    __RRWEB__: JSON.stringify(version('node_modules/@rrweb/record')),
+  },
+};
+await Promise.all([
+  build({ ...common, entryPoints: ['recorder/index.js'], outfile: join(out, 'rr.js'), format: 'iife', sourcemap: true }),
+  build({ ...common, entryPoints: ['recorder/index.js'], outfile: join(out, 'rr.mjs'), format: 'esm', sourcemap: true }),
+  build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
+]);
+for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts'])
+  copyFileSync(join(here, file), join(out, file.split('/').pop()));

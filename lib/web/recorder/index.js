@@ -1,0 +1,180 @@
+/**
+ * rr.js: records the page it is on and sends it to a collector.
+ *
+ *   <script src="https://rec.example/rr.js" data-key="KEY"></script>
+ *
+ * The collector is where the script came from, unless data-collector says
+ * otherwise. Every option is a data- attribute (data-query-keys) or a member
+ * of what rr.init() is given (queryKeys); they and the functions below are
+ * described in rr.d.ts. Without autostart nothing happens before rr.start().
+ *
+ * Calls made before the script is there count, if the page says first
+ *
+ *   window.rr = window.rr || { q: [] };
+ *   rr.q.push(['identify', '42', { plan: 'pro' }]);
+ */
+
+import { capture } from './capture.js';
+import { options } from './options.js';
+import { privacy } from './privacy.js';
+import { Sender } from './sender.js';
+import { store } from './store.js';
+
+const VERSION = __VERSION__;
+const script = document.currentScript;
+
+let opts, keep, sender, camera;
+let state = 'off', why = 'not started', consented = false, paused = false;
+
+/** Why this page must not be recorded, if so. */
+function refusal() {
+  if (!opts.collector) return 'no collector: set data-collector';
+  if (opts.gpc && navigator.globalPrivacyControl) return 'Global Privacy Control';
+  if (opts.consent === 'wait' && !consented) return 'waiting for consent';
+  try {
+    // A recorder in the page around this one sees into this frame already.
+    if (!opts.frames && self !== top && top.rr && top.rr.status) return 'the page around this frame is recorded';
+  } catch {}
+  return '';
+}
+
+/** Sampling is by session: all its pages, or none. */
+function sampled() {
+  if (opts.sample >= 1) return true;
+  const at = keep.name + ':sample';
+  try {
+    const [said, when] = (localStorage.getItem(at) || '').split(' ');
+    const hit = said && Date.now() - when < 30 * 60e3 ? said === '1' : Math.random() < opts.sample;
+    localStorage.setItem(at, (hit ? '1 ' : '0 ') + Date.now());
+    return hit;
+  } catch {
+    return Math.random() < opts.sample;
+  }
+}
+
+function init(given) {
+  if (opts && !given) return;
+  if (opts) stopNow('initialised again');
+  opts = options(script, given);
+  keep = store(opts.key);
+  if (opts.autostart) start();
+}
+
+function start() {
+  if (!opts) init({ autostart: false });
+  if (state === 'recording') return;
+  why = refusal();
+  if (!why && !sampled()) why = 'not in the sample';
+  if (why) return;
+  if (sender && !sender.over) sender.rotate();
+  else {
+    const shield = privacy(opts);
+    sender = new Sender(opts, keep, {
+      snapshot: () => camera && camera.snapshot(),
+      dead: (reason) => {
+        camera.stop();
+        state = 'refused';
+        why = reason;
+      },
+      describe: () => ({
+        url: shield.url(location.href),
+        title: opts.privacy === 'strict' ? '' : document.title.slice(0, 300),
+        referrer: shield.url(document.referrer),
+        source: opts.source,
+        user: opts.user || undefined,
+        sdk: 'rr ' + VERSION,
+        rrweb: __RRWEB__,
+        tab: sender.tab,
+        time: Date.now(),
+        width: innerWidth,
+        height: innerHeight,
+        language: navigator.language,
+      }),
+    });
+    camera = capture(opts, shield, sender);
+    const settle = () => setTimeout(() => sender.ready());
+    document.readyState === 'complete' ? settle() : addEventListener('load', settle, { once: true });
+  }
+  state = 'recording';
+  paused = false;
+  camera.start();
+}
+
+function stopNow(reason) {
+  if (!sender || state !== 'recording') return;
+  camera.stop();
+  sender.stop({ reason });
+  state = 'off';
+  why = 'stopped';
+}
+
+const rr = {
+  version: VERSION,
+  init,
+  start,
+  /** Ends the session: nothing is added to it any more. */
+  stop() {
+    stopNow('stopped by the page');
+    return rr.flush();
+  },
+  pause() {
+    if (state !== 'recording' || paused) return;
+    paused = true;
+    camera.stop();
+  },
+  resume() {
+    if (state !== 'recording' || !paused) return;
+    paused = false;
+    camera.start();
+  },
+  flush: () => sender ? sender.drained() : Promise.resolve(),
+  identify(id, traits) {
+    if (sender) sender.tell({ user: String(id), ...(traits ? { traits } : {}) });
+    else if (opts) opts.user = String(id);
+  },
+  event(name, data) {
+    if (camera) camera.note(String(name), data);
+  },
+  consent(yes) {
+    consented = !!yes;
+    if (yes && opts && opts.autostart) start();
+    else if (!yes) stopNow('consent withdrawn');
+  },
+  sessionId: () => sender && sender.session.id || null,
+  sessionUrl: () => sender && sender.session.id && opts.dashboard
+    ? `${opts.dashboard.replace(/\/+$/, '')}/?id=${sender.session.id}` : null,
+  status() {
+    const s = sender;
+    return {
+      state: state === 'recording' && paused ? 'paused' : state,
+      why,
+      session: rr.sessionId(),
+      tab: s ? s.tab : null,
+      buffered: s ? s.pending.length + s.queue.reduce((n, b) => n + (b.count || 0), 0) : 0,
+      ...(s ? s.stats : { stored: 0, batches: 0, dropped: 0, gaps: 0, watched: false, error: '' }),
+    };
+  },
+};
+
+const early = self.rr;
+if (!(early && early.version)) {
+  self.rr = rr;
+  addEventListener('pagehide', () => sender && sender.leave());
+  addEventListener('pageshow', (e) => e.persisted && sender && sender.back());
+  document.addEventListener('visibilitychange', () =>
+    document.visibilityState === 'hidden' && sender && !sender.parked && sender.flush());
+  document.addEventListener('freeze', () => sender && !sender.parked && sender.flush());
+  addEventListener('online', () => sender && sender.wake());
+  addEventListener('storage', (e) => {
+    if (!sender || state !== 'recording' || e.key !== keep.name) return;
+    const kept = sender.remembered();
+    if (kept && sender.session.id && kept.id !== sender.session.id) {
+      sender.rotate(kept);
+      camera.snapshot();
+    }
+  });
+  if (script && (script.dataset.key !== undefined || script.dataset.collector)) init();
+  for (const [name, ...args] of early && early.q || []) if (rr[name]) rr[name](...args);
+}
+
+export default self.rr;
