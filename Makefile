@@ -33,7 +33,7 @@ RRCFLAGS := -std=gnu11 -D_GNU_SOURCE -DRR_VERSION='"$(VERSION)"' -Ilib \
 LIBS_common        := $(shell $(PKG) --libs libbsd-overlay)
 LIBS_rr-frame      := -ljq -lzstd -lxxhash
 LIBS_rr-reassemble := -ljq -lzstd -lxxhash
-LIBS_s2-append     := $(shell $(PKG) --libs libcurl) -ljq -lzstd
+LIBS_s2-append     := $(shell $(PKG) --libs libcurl) -ljq -lzstd -lxxhash
 LIBS_s2-tail       := $(LIBS_s2-append)
 LIBS_s2-stream     := $(LIBS_s2-append)
 LIBS_rr-ls         := $(LIBS_s2-append)
@@ -43,7 +43,7 @@ LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd)
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
-SCRIPTS  := $(patsubst scripts/%,%,$(wildcard scripts/rr scripts/rr-*))
+SCRIPTS  := $(notdir $(filter-out %.1,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
 	tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9])
@@ -98,15 +98,19 @@ test: deps
 check: all
 	@BUILD=$(BUILD) tests/run
 
-lint:
-	shellcheck $(SHELLS)
-	mandoc -Tlint -Wwarning $(PAGES)
+lint: lint-scripts lint-pages
 	@$(MAKE) -s BUILD=build-lint/gcc CC=gcc WERROR=1 programs
 	@$(MAKE) -s BUILD=build-lint/clang CC=clang WERROR=1 programs
+
+lint-scripts:
+	shellcheck -x -P SCRIPTDIR $(SHELLS)
+lint-pages:
+	mandoc -Tlint -Wwarning $(PAGES)
 
 clean:
 	rm -rf build build-sanitize build-fuzz build-lint
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
-.PHONY: all programs scripts web run deps test check lint clean
+.PHONY: all programs scripts web run deps test check lint lint-scripts \
+	lint-pages clean

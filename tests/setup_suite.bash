@@ -2,7 +2,7 @@
 # Once before and after all tests: the recordings, and the s2-lite they share.
 
 setup_suite() {
-	# shellcheck source-path=SCRIPTDIR
+	# shellcheck source=helper.bash
 	. "$BATS_TEST_DIRNAME/helper.bash"
 	local file
 	mkdir "$DATA"
