@@ -16,6 +16,9 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
@@ -46,6 +49,7 @@ struct origin {
 	bool cleartext;
 	bool opening;		/* a call is about to open a connection */
 	int sockets;		/* that are open */
+	int newest;		/* of them; with 'sockets' */
 };
 
 struct conn {
@@ -146,8 +150,10 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	if (fd != -1)
+	if (fd != -1) {
 		c->origin->sockets++;
+		c->origin->newest = fd;
+	}
 	return fd;
 }
 
@@ -755,6 +761,23 @@ run_conn(struct conn *conn)
 	}
 }
 
+/*
+ * s2-lite sends an answer's head and its body apart, under Nagle's algorithm:
+ * the body waits for the acknowledgement of the head, which the kernel would
+ * like to delay by 40 ms.  The option does not last, so it is set each time.
+ */
+static void
+acknowledge(const struct conn *conn)
+{
+	const struct origin *o;
+	int on = 1;
+
+	for (o = conn->origins; o < conn->origins + 2; o++)
+		if (o->sockets > 0)
+			setsockopt(o->newest, IPPROTO_TCP, TCP_QUICKACK, &on,
+			    sizeof on);
+}
+
 void
 s2_run(struct s2 *s2)
 {
@@ -789,6 +812,8 @@ s2_run(struct s2 *s2)
 		for (j = 0; j < s2->nconns; j++)
 			run_conn(&s2->conns[j]);
 	} while (++turn < TURNS_MAX && s2_timeout(s2) == 0);
+	for (j = 0; j < s2->nconns; j++)
+		acknowledge(&s2->conns[j]);
 }
 
 void
