@@ -1,0 +1,269 @@
+/*
+ * Finding the last snapshot; rr-records(5), "Where to start reading".
+ *
+ * Each numbered record of a tab points at the last snapshot before it, so the
+ * last records tell where to start, and one more read checks what they say.
+ * If a pointer is missing or wrong, the same is done over ever more of the
+ * stream's end, now believing nothing but snapshots seen with our own eyes.
+ */
+#include <errno.h>
+
+#include "s2-tail.h"
+
+#define TABS_MAX	SNAPSHOT_WINDOW	/* as each has a record in the window */
+#define WINDOW_GROWS	8		/* times, if it was too short */
+
+struct tab {
+	uint32_t tab;
+	uint64_t last;		/* number of its last record */
+	bool found;
+	bool seen;		/* the snapshot was, so need not be checked */
+	uint64_t at;
+	/* A snapshot in parts, of which 1 to 'part' came in order. */
+	uint64_t start;
+	struct record_head head;
+};
+
+struct search {
+	struct s2_call *call;
+	const char *basin;
+	const char *stream;
+	bool hints;		/* believe pointers */
+	struct tab tabs[TABS_MAX];
+	int ntabs;
+	uint64_t first;		/* numbers of the first and the last record */
+	uint64_t next;		/* ... plus 1; 0: there is none */
+	uint64_t numbered;	/* number of the last numbered record, plus 1 */
+};
+
+/* The entry of a tab; if there is none, in place of the one long silent. */
+static struct tab *
+tab_entry(struct search *s, uint32_t tab)
+{
+	struct tab *t, *oldest = s->tabs;
+
+	for (t = s->tabs; t < s->tabs + s->ntabs; t++) {
+		if (t->tab == tab)
+			return t;
+		if (t->last < oldest->last)
+			oldest = t;
+	}
+	t = s->ntabs < TABS_MAX ? &s->tabs[s->ntabs++] : oldest;
+	memset(t, 0, sizeof *t);
+	t->tab = tab;
+	return t;
+}
+
+static bool
+is_part_but_first(const struct record_head *h)
+{
+	return (h->flags & RECORD_PART) != 0 && h->part > 1;
+}
+
+/*
+ * Learn from one numbered record.  A snapshot in parts counts when the last
+ * of them was seen: until then, and if it is torn for ever, the one before.
+ */
+static void
+take_record(struct search *s, const struct record *r,
+    const struct record_head *h)
+{
+	struct tab *t = tab_entry(s, h->tab);
+	bool full = (h->flags & RECORD_FULL) != 0;
+
+	t->last = r->seq;
+	if (full && (h->flags & RECORD_PART) == 0) {
+		t->found = t->seen = true;
+		t->at = r->seq;
+		return;
+	}
+	if (s->hints && !is_part_but_first(h) && (h->flags & RECORD_SNAP) &&
+	    !(t->seen && t->at >= h->snap)) {
+		t->found = true;
+		t->seen = false;
+		t->at = h->snap;
+	}
+	if (!full)
+		return;
+	if (h->part == 1) {
+		t->start = r->seq;
+	} else if (h->part != t->head.part + 1 ||
+	    h->batch != t->head.batch || h->parts != t->head.parts ||
+	    h->checksum != t->head.checksum) {
+		return;
+	}
+	t->head = *h;
+	if (h->part == h->parts) {
+		t->found = t->seen = true;
+		t->at = t->start;
+	}
+}
+
+/*
+ * One unary read.  1 with *batch what it brought, 0 if there is nothing, -1
+ * with call->error.
+ */
+static int
+read_some(struct search *s, enum s2_from from, uint64_t start, uint64_t count)
+{
+	struct s2_range range = { .from = from, .start = start,
+	    .count = count };
+	struct s2_request req;
+	char path[S2_PATH_MAX];
+
+	s2_read_request(&req, path, s->basin, s->stream, &range);
+	if (s2_call_wait(s->call, &req, 0) == 0)
+		return 1;
+	return s->call->error.unwritten ? 0 : -1;
+}
+
+static int
+malformed(struct search *s)
+{
+	s2_error_local(&s->call->error, false,
+	    "read of s2://%s/%.300s: the answer is no ReadBatch", s->basin,
+	    s->stream);
+	return -1;
+}
+
+/* Learn from the answer.  How many records it held, or -1. */
+static int
+take_batch(struct search *s)
+{
+	const unsigned char *p = buf_bytes(&s->call->body);
+	size_t n = buf_size(&s->call->body);
+	struct record_head h;
+	struct record r;
+	int count = 0, rc;
+
+	while ((rc = s2_batch_record(&p, &n, &r)) == 1) {
+		if (s->next == 0)
+			s->first = r.seq;
+		s->next = r.seq + 1;
+		count++;
+		if (!record_is_session(&r) ||
+		    record_head_get(r.value, r.value_len, &h) != 0 ||
+		    !record_is_numbered(h.kind))
+			continue;
+		s->numbered = s->next;
+		take_record(s, &r, &h);
+	}
+	return rc == -1 ? malformed(s) : count;
+}
+
+/* Learn from the last 'window' records.  0 or -1. */
+static int
+scan(struct search *s, uint64_t window)
+{
+	enum s2_from from = S2_FROM_TAIL;
+	uint64_t start = window;
+	int rc;
+
+	s->ntabs = 0;
+	s->next = s->numbered = 0;
+	do {
+		rc = read_some(s, from, start, 0);
+		if (rc == 1)
+			rc = take_batch(s);
+		from = S2_FROM_SEQ;
+		start = s->next;
+	} while (rc > 0 && s->next - s->first < window);
+	return rc == -1 ? -1 : 0;
+}
+
+/* Is there a snapshot of the tab in that record?  1, 0 or -1. */
+static int
+check(struct search *s, const struct tab *t)
+{
+	const unsigned char *p;
+	struct record_head h;
+	struct record r;
+	size_t n;
+	int rc;
+
+	rc = read_some(s, S2_FROM_SEQ, t->at, 1);
+	if (rc != 1)
+		return rc;
+	p = buf_bytes(&s->call->body);
+	n = buf_size(&s->call->body);
+	rc = s2_batch_record(&p, &n, &r);
+	if (rc == -1)
+		return malformed(s);
+	return rc == 1 && r.seq == t->at && record_is_session(&r) &&
+	    record_head_get(r.value, r.value_len, &h) == 0 &&
+	    h.kind == RECORD_BATCH && h.tab == t->tab &&
+	    (h.flags & RECORD_FULL) != 0 && !is_part_but_first(&h);
+}
+
+/*
+ * The earliest snapshot of the tabs in the window that ends with the last
+ * numbered record.  1 with *seq, 0 if one is not known, or -1.
+ */
+static int
+earliest(struct search *s, uint64_t *seq)
+{
+	struct tab *t;
+	int rc;
+
+	*seq = UINT64_MAX;
+	for (t = s->tabs; t < s->tabs + s->ntabs; t++) {
+		if (t->last + SNAPSHOT_WINDOW < s->numbered)
+			continue;
+		if (!t->found)
+			return 0;
+		rc = t->seen ? 1 : check(s, t);
+		if (rc == 0)
+			s->hints = false;	/* nor any other of them */
+		if (rc != 1)
+			return rc;
+		if (t->at < *seq)
+			*seq = t->at;
+	}
+	return *seq == UINT64_MAX ? 0 : 1;
+}
+
+static int
+search(struct search *s, uint64_t *seq)
+{
+	uint64_t window = SNAPSHOT_WINDOW;
+	bool hints;
+	int rc;
+
+	for (;;) {
+		hints = s->hints;
+		if (scan(s, window) == -1)
+			return -1;
+		rc = earliest(s, seq);
+		if (rc != 0)
+			return rc == 1 ? 0 : -1;
+		if (hints != s->hints)
+			continue;
+		/* Fewer than asked for: this was all there is. */
+		if (s->next - s->first < window || s->first == 0) {
+			*seq = 0;
+			return 0;
+		}
+		window *= WINDOW_GROWS;
+	}
+}
+
+int
+snapshot_find(const struct s2_conf *conf, const char *basin,
+    const char *stream, uint64_t *seq, struct s2_error *error)
+{
+	struct search s = { .basin = basin, .stream = stream, .hints = true };
+	struct s2 *s2 = s2_new(conf, 1);
+	int rc = -1;
+
+	if (s2 != NULL)
+		s.call = s2_call_new(s2, 0);
+	if (s.call == NULL) {
+		s2_error_local(error, false, "cannot start a read: %s",
+		    strerror(errno));
+	} else {
+		rc = search(&s, seq);
+		*error = s.call->error;
+	}
+	s2_free(s2);
+	return rc;
+}
