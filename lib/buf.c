@@ -26,7 +26,7 @@ buf_reserve(struct buf *b, size_t n)
 	unsigned char *p;
 	size_t used = b->len - b->off, cap;
 
-	if (b->cap - b->len >= n)
+	if (b->data != NULL && b->cap - b->len >= n)
 		return b->data + b->len;
 	if (n > b->max || used > b->max - n) {
 		errno = ENOBUFS;
@@ -42,6 +42,8 @@ buf_reserve(struct buf *b, size_t n)
 	cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
 	while (cap < used + n)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
+	if (cap > b->max)
+		cap = b->max;
 	p = malloc(cap);
 	if (p == NULL)
 		return NULL;
@@ -60,7 +62,7 @@ buf_add(struct buf *b, const void *bytes, size_t n)
 {
 	unsigned char *p = buf_reserve(b, n);
 
-	if (p == NULL && n > 0)
+	if (p == NULL)
 		return -1;
 	if (n > 0)
 		memcpy(p, bytes, n);

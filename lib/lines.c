@@ -19,6 +19,7 @@ lines_next(struct lines *l, const char **line, size_t *len)
 	if (lf == NULL) {
 		l->searched = size;
 		if (size > l->max) {
+			l->number++;
 			errno = EMSGSIZE;
 			return -1;
 		}
@@ -87,13 +88,14 @@ directive_parse(const char *line, size_t len, struct directive *d,
 	const char *end = line + len, *p, *e, *eq;
 
 	memset(d, 0, sizeof *d);
-	if (len > DIRECTIVE_MAX_BYTES) {
-		*why = "a directive is longer than 131072 bytes";
-		return -1;
-	}
 	d->name = line + 1;
 	e = word_end(d->name, end);
 	d->name_len = e - d->name;
+	if (len > (directive_is(d, "record") ? DIRECTIVE_RECORD_MAX :
+	    DIRECTIVE_MAX_BYTES)) {
+		*why = "a directive is too long";
+		return -1;
+	}
 	if (!is_word(d->name, e)) {
 		*why = "a directive's name is not in lower-case letters";
 		return -1;
@@ -190,29 +192,63 @@ directive_value(const struct directive *d, const char *key, char *out,
 	return n;
 }
 
+static int
+number(const char *p, const char *end, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+	unsigned digit;
+
+	if (p == end)
+		return -1;
+	for (; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return -1;
+		digit = (unsigned)(*p - '0');
+		if (v > max / 10 || v * 10 > max - digit)
+			return -1;
+		v = v * 10 + digit;
+	}
+	*out = v;
+	return 0;
+}
+
 int
 directive_number(const struct directive *d, const char *key, uint64_t max,
     uint64_t *out, const char **why)
 {
-	const char *p, *end;
-	uint64_t v = 0;
+	const char *p;
+	int i;
+
+	if ((i = find(d, key)) == -1)
+		return 0;
+	p = d->args[i].value;
+	if (number(p, p + d->args[i].value_len, max, out) == 0)
+		return 1;
+	*why = "a number is missing or out of its range";
+	return -1;
+}
+
+int
+directive_range(const struct directive *d, const char *key, uint64_t max,
+    uint64_t *first, uint64_t *last, const char **why)
+{
+	const char *p, *end, *dash;
 	int i;
 
 	if ((i = find(d, key)) == -1)
 		return 0;
 	p = d->args[i].value;
 	end = p + d->args[i].value_len;
-	*why = "a number is missing or out of its range";
-	if (p == end)
-		return -1;
-	for (; p < end; p++) {
-		if (*p < '0' || *p > '9' || v > max / 10)
+	*why = "a range is not N or N-M";
+	if ((dash = memchr(p, '-', end - p)) == NULL) {
+		if (number(p, end, max, first) == -1)
 			return -1;
-		v = v * 10 + (uint64_t)(*p - '0');
-		if (v > max)
-			return -1;
+		*last = *first;
+		return 1;
 	}
-	*out = v;
+	if (number(p, dash, max, first) == -1 ||
+	    number(dash + 1, end, max, last) == -1 || *last < *first)
+		return -1;
 	return 1;
 }
 
@@ -240,22 +276,31 @@ directive_tab(const struct directive *d, const char *key, uint32_t *out,
 	return 1;
 }
 
+/* " key=" with room for n more bytes; where those go, or NULL. */
+static unsigned char *
+add_key(struct buf *b, const char *key, size_t n)
+{
+	size_t len = key == NULL ? 0 : strlen(key);
+
+	if (buf_reserve(b, len + 2 + n) == NULL)
+		return NULL;
+	if (key != NULL) {
+		buf_add(b, " ", 1);
+		buf_add(b, key, len);
+		buf_add(b, "=", 1);
+	}
+	return b->data + b->len;
+}
+
 int
 directive_add(struct buf *b, const char *key, const void *value, size_t n)
 {
 	const unsigned char *s = value;
-	unsigned char *start, *p;
-	size_t key_len = key == NULL ? 0 : strlen(key), i;
+	unsigned char *p;
+	size_t i;
 
-	if ((start = buf_reserve(b, key_len + 2 + 3 * n)) == NULL)
+	if ((p = add_key(b, key, 3 * n)) == NULL)
 		return -1;
-	p = start;
-	if (key != NULL) {
-		*p++ = ' ';
-		memcpy(p, key, key_len);
-		p += key_len;
-		*p++ = '=';
-	}
 	for (i = 0; i < n; i++) {
 		if (s[i] >= 0x21 && s[i] <= 0x7e && s[i] != '%') {
 			*p++ = s[i];
@@ -265,6 +310,114 @@ directive_add(struct buf *b, const char *key, const void *value, size_t n)
 			*p++ = hex[s[i] & 15];
 		}
 	}
-	b->len += p - start;
+	b->len = p - b->data;
 	return 0;
+}
+
+int
+directive_add_hex(struct buf *b, const char *key, const void *value, size_t n)
+{
+	const unsigned char *s = value;
+	unsigned char *p;
+	size_t i;
+
+	if ((p = add_key(b, key, 2 * n)) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		*p++ = hex[s[i] >> 4];
+		*p++ = hex[s[i] & 15];
+	}
+	b->len = p - b->data;
+	return 0;
+}
+
+int
+directive_hex(const struct directive *d, const char *key, struct buf *b,
+    const char **why)
+{
+	unsigned char *out;
+	const char *p;
+	size_t n, i;
+	int arg;
+
+	if ((arg = find(d, key)) == -1)
+		return 0;
+	p = d->args[arg].value;
+	n = d->args[arg].value_len;
+	*why = "a value is not in hex";
+	if (n % 2 != 0 || (out = buf_reserve(b, n / 2)) == NULL)
+		return -1;
+	for (i = 0; i < n; i += 2) {
+		if (hex_value(p[i]) == -1 || hex_value(p[i + 1]) == -1)
+			return -1;
+		*out++ = (unsigned char)(hex_value(p[i]) << 4 |
+		    hex_value(p[i + 1]));
+	}
+	b->len += n / 2;
+	return 1;
+}
+
+/* RFC 4648, section 4: with padding, without white space. */
+static const char base64[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int
+directive_add_base64(struct buf *b, const char *key, const void *value,
+    size_t n)
+{
+	const unsigned char *s = value;
+	unsigned char *p;
+	unsigned v, left;
+	size_t i;
+
+	if ((p = add_key(b, key, (n + 2) / 3 * 4)) == NULL)
+		return -1;
+	for (i = 0; i < n; i += 3) {
+		left = n - i < 3 ? (unsigned)(n - i) : 3;
+		v = (unsigned)s[i] << 16;
+		if (left > 1)
+			v |= (unsigned)s[i + 1] << 8;
+		if (left > 2)
+			v |= s[i + 2];
+		*p++ = base64[v >> 18];
+		*p++ = base64[v >> 12 & 63];
+		*p++ = left > 1 ? base64[v >> 6 & 63] : '=';
+		*p++ = left > 2 ? base64[v & 63] : '=';
+	}
+	b->len = p - b->data;
+	return 0;
+}
+
+int
+directive_base64(const struct directive *d, const char *key, struct buf *b,
+    const char **why)
+{
+	unsigned char *out;
+	const char *p, *digit;
+	size_t n, i, padding = 0;
+	uint32_t v = 0;
+	int arg;
+
+	if ((arg = find(d, key)) == -1)
+		return 0;
+	p = d->args[arg].value;
+	n = d->args[arg].value_len;
+	*why = "a value is not in base64";
+	if (n % 4 != 0 || (out = buf_reserve(b, n / 4 * 3)) == NULL)
+		return -1;
+	while (padding < 2 && padding < n && p[n - padding - 1] == '=')
+		padding++;
+	for (i = 0; i < n; i++) {
+		digit = i < n - padding ? strchr(base64, p[i]) : base64;
+		if (digit == NULL)
+			return -1;
+		v = v << 6 | (uint32_t)(digit - base64);
+		if (i % 4 == 3) {
+			*out++ = (unsigned char)(v >> 16);
+			*out++ = (unsigned char)(v >> 8);
+			*out++ = (unsigned char)v;
+		}
+	}
+	b->len += n / 4 * 3 - padding;
+	return 1;
 }

@@ -12,8 +12,9 @@
 
 #include "buf.h"
 
-#define LINE_MAX_BYTES		(64u << 20)	/* a line, without LF */
+#define LINE_MAX_BYTES		((64u << 20) - 1)	/* a line, without LF */
 #define DIRECTIVE_MAX_BYTES	131072
+#define DIRECTIVE_RECORD_MAX	1400000	/* a :record, with its BASE64 */
 #define DIRECTIVE_ARGS_MAX	16
 
 /*
@@ -90,6 +91,10 @@ ssize_t directive_value(const struct directive *d, const char *key, char *out,
 int directive_number(const struct directive *d, const char *key, uint64_t max,
     uint64_t *out, const char **why);
 
+/* The same for a range, N or N-M; *last is not less than *first. */
+int directive_range(const struct directive *d, const char *key, uint64_t max,
+    uint64_t *first, uint64_t *last, const char **why);
+
 /* The same for a tab: 1 to 8 lower-case hex digits. */
 int directive_tab(const struct directive *d, const char *key, uint32_t *out,
     const char **why);
@@ -99,5 +104,18 @@ int directive_tab(const struct directive *d, const char *key, uint32_t *out,
  * is NULL.  0, or -1 as buf_reserve().
  */
 int directive_add(struct buf *b, const char *key, const void *value, size_t n);
+
+/*
+ * The same with the bytes in hex, or in base64; and the way back, the bytes
+ * added to b: 1, 0 if there is no such key, -1 with *why.
+ */
+int directive_add_hex(struct buf *b, const char *key, const void *value,
+    size_t n);
+int directive_add_base64(struct buf *b, const char *key, const void *value,
+    size_t n);
+int directive_hex(const struct directive *d, const char *key, struct buf *b,
+    const char **why);
+int directive_base64(const struct directive *d, const char *key,
+    struct buf *b, const char **why);
 
 #endif

@@ -1,5 +1,7 @@
 #include <assert.h>
 
+/* The few lines of XXH3 that we need, without its library. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "record.h"
@@ -24,6 +26,13 @@ get_be(const unsigned char *p, int n)
 	return v;
 }
 
+/* A gap may be as wide as all numbers; a batch's events are few. */
+static uint32_t
+count_max(unsigned kind)
+{
+	return kind == RECORD_GAP ? RECORD_BATCH_MAX : RECORD_COUNT_MAX;
+}
+
 size_t
 record_head_put(const struct record_head *h, unsigned char *p)
 {
@@ -44,7 +53,7 @@ record_head_put(const struct record_head *h, unsigned char *p)
 	p = put_be(p, h->checksum, 4);
 	if ((h->flags & RECORD_PART) && h->part > 1)
 		return p - start;
-	assert(h->count <= RECORD_COUNT_MAX);
+	assert(h->count <= count_max(h->kind));
 	p = pb_put_varint(p, h->count);
 	if (h->flags & RECORD_TIME) {
 		assert(h->first > -RECORD_TIME_MAX &&
@@ -117,11 +126,14 @@ record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 	h->batch = take_varint(&c, RECORD_BATCH_MAX);
 	if (c.bad || h->kind == 0)
 		return -1;
+	if (h->kind >= RECORD_ANCILLARY)
+		return 0;
 	codec = h->flags & RECORD_CODEC;
 	if (h->kind == 6 || h->kind == 7 ||
-	    (h->kind < RECORD_ANCILLARY && codec != RECORD_CODEC_NONE &&
-	    codec != RECORD_CODEC_ZSTD))
+	    (codec != RECORD_CODEC_NONE && codec != RECORD_CODEC_ZSTD))
 		return 1;
+	if (record_is_numbered(h->kind) && h->batch == 0)
+		return -1;
 	if (h->flags & RECORD_PART) {
 		h->part = take_varint(&c, RECORD_PARTS_MAX);
 		h->parts = take_varint(&c, RECORD_PARTS_MAX);
@@ -131,7 +143,7 @@ record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 	h->checksum = (uint32_t)take_be(&c, 4);
 	if ((h->flags & RECORD_PART) && h->part > 1)
 		return c.bad ? -1 : 0;
-	h->count = take_varint(&c, RECORD_COUNT_MAX);
+	h->count = take_varint(&c, count_max(h->kind));
 	if (h->flags & RECORD_TIME) {
 		h->first = (int64_t)(take_be(&c, 6) << 16) >> 16;
 		h->span = take_varint(&c, RECORD_SPAN_MAX);
@@ -140,8 +152,6 @@ record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 		h->dict = (uint32_t)take_be(&c, 4);
 	if (h->flags & RECORD_SNAP)
 		h->snap = take_varint(&c, RECORD_SNAP_MAX);
-	if (record_is_numbered(h->kind) && h->batch == 0)
-		c.bad = true;
 	return c.bad ? -1 : 0;
 }
 
@@ -151,10 +161,13 @@ record_checksum(const void *body, size_t n)
 	return (uint32_t)XXH3_64bits(body, n);
 }
 
-/* An AppendRecord with one header; name may be empty. */
+/*
+ * An AppendRecord with one header, whose name may be empty, up to its body of
+ * n bytes.  One reservation, so that a record is added whole or not at all.
+ */
 static int
-add_record(struct buf *b, const char *name, size_t name_len,
-    const void *value, size_t value_len, const void *body, size_t n)
+add_head(struct buf *b, const char *name, size_t name_len,
+    const void *value, size_t value_len, size_t n, size_t room)
 {
 	size_t header = 0, size;
 
@@ -165,8 +178,7 @@ add_record(struct buf *b, const char *name, size_t name_len,
 	size = 1 + pb_varint_size(header) + header;
 	if (n > 0)
 		size += 1 + pb_varint_size(n) + n;
-	/* One reservation, so that a record is added whole or not at all. */
-	if (buf_reserve(b, size + 8 * PB_VARINT_MAX) == NULL)
+	if (buf_reserve(b, size - n + room + 8 * PB_VARINT_MAX) == NULL)
 		return -1;
 	pb_add_head(b, PIPE_RECORD, size);
 	pb_add_head(b, 2, header);
@@ -174,11 +186,18 @@ add_record(struct buf *b, const char *name, size_t name_len,
 		pb_add_bytes(b, 1, name, name_len);
 	if (value_len > 0)
 		pb_add_bytes(b, 2, value, value_len);
-	if (n > 0) {
+	if (n > 0)
 		pb_add_head(b, 3, n);
-		buf_add(b, body, n);
-	}
 	return 0;
+}
+
+int
+record_add_head(struct buf *b, const struct record_head *h, size_t n)
+{
+	unsigned char head[RECORD_HEAD_MAX];
+	const char name = RECORD_HEADER_NAME;
+
+	return add_head(b, &name, 1, head, record_head_put(h, head), n, 0);
 }
 
 int
@@ -186,64 +205,73 @@ record_add(struct buf *b, const struct record_head *h, const void *body,
     size_t n)
 {
 	unsigned char head[RECORD_HEAD_MAX];
+
+	return record_add_raw(b, head, record_head_put(h, head), body, n);
+}
+
+int
+record_add_raw(struct buf *b, const void *head, size_t head_len,
+    const void *body, size_t n)
+{
 	const char name = RECORD_HEADER_NAME;
 
-	return add_record(b, &name, 1, head, record_head_put(h, head), body,
-	    n);
+	if (add_head(b, &name, 1, head, head_len, n, n) == -1)
+		return -1;
+	return buf_add(b, body, n);
 }
 
 int
 record_add_fence(struct buf *b, const char *token, size_t n)
 {
-	return add_record(b, NULL, 0, "fence", 5, token, n);
+	if (add_head(b, NULL, 0, "fence", 5, n, n) == -1)
+		return -1;
+	return buf_add(b, token, n);
 }
 
+/* Its name and value, each empty if it is not there. */
 static int
-get_header(const unsigned char *p, size_t n, struct record *r)
+get_header(const unsigned char *p, size_t n, struct pb_field *name,
+    struct pb_field *value)
 {
 	struct pb_field f;
 	ssize_t took;
 
-	r->headers++;
+	memset(name, 0, sizeof *name);
+	memset(value, 0, sizeof *value);
 	for (; n > 0; p += took, n -= took) {
 		took = pb_next(p, n, &f, NULL);
 		if (took <= 0)
 			return -1;
-		if (r->headers > 1 || f.wire != PB_LEN)
-			continue;
-		if (f.no == 1) {
-			r->name = f.bytes;
-			r->name_len = f.len;
-		} else if (f.no == 2) {
-			r->value = f.bytes;
-			r->value_len = f.len;
-		}
+		if (f.no == 1 && f.wire == PB_LEN)
+			*name = f;
+		else if (f.no == 2 && f.wire == PB_LEN)
+			*value = f;
 	}
 	return 0;
 }
 
 /*
  * The two messages differ in where headers and body are; which it is shows in
- * field 2, which is an AppendRecord's header or a SequencedRecord's time.
+ * field 2, which is an AppendRecord's header or a SequencedRecord's time (S2
+ * always gives one).
  */
 int
 record_get(const unsigned char *p, size_t n, struct record *r)
 {
 	const unsigned char *q;
-	struct pb_field f;
-	uint32_t headers_no = 3;
+	struct pb_field f, name, value;
+	uint32_t headers_no = 2;
 	ssize_t took;
 	size_t left;
 
 	memset(r, 0, sizeof *r);
-	r->sequenced = true;
 	for (q = p, left = n; left > 0; q += took, left -= took) {
 		took = pb_next(q, left, &f, NULL);
 		if (took <= 0)
 			return -1;
-		if (f.no == 2 && f.wire == PB_LEN) {
-			r->sequenced = false;
-			headers_no = 2;
+		if (f.no == 2 && f.wire == PB_VARINT) {
+			r->sequenced = true;
+			headers_no = 3;
 		}
 	}
 	for (q = p, left = n; left > 0; q += took, left -= took) {
@@ -256,8 +284,14 @@ record_get(const unsigned char *p, size_t n, struct record *r)
 		} else if (f.wire == PB_VARINT && f.no == 2) {
 			r->time = f.num;
 		} else if (f.wire == PB_LEN && f.no == headers_no) {
-			if (get_header(f.bytes, f.len, r) == -1)
+			if (get_header(f.bytes, f.len, &name, &value) == -1)
 				return -1;
+			if (r->headers++ > 0)
+				continue;
+			r->name = name.bytes;
+			r->name_len = name.len;
+			r->value = value.bytes;
+			r->value_len = value.len;
 		} else if (f.wire == PB_LEN && f.no == headers_no + 1) {
 			r->body = f.bytes;
 			r->body_len = f.len;
@@ -265,6 +299,30 @@ record_get(const unsigned char *p, size_t n, struct record *r)
 	}
 	r->command = r->headers == 1 && r->name_len == 0;
 	return 0;
+}
+
+int
+record_header(const unsigned char *p, size_t n, const char *name,
+    const unsigned char **value, size_t *value_len)
+{
+	struct pb_field f, k, v;
+	struct record r;
+	ssize_t took;
+
+	if (record_get(p, n, &r) == -1)
+		return -1;
+	for (; n > 0; p += took, n -= took) {
+		took = pb_next(p, n, &f, NULL);
+		if (f.wire != PB_LEN || f.no != (r.sequenced ? 3 : 2))
+			continue;
+		get_header(f.bytes, f.len, &k, &v);
+		if (k.len == strlen(name) && memcmp(k.bytes, name, k.len) == 0) {
+			*value = v.bytes;
+			*value_len = v.len;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 bool
@@ -285,30 +343,20 @@ record_is_fence(const struct record *r)
 size_t
 record_metered(const unsigned char *p, size_t n)
 {
-	struct pb_field f, g;
+	struct pb_field f, name, value;
 	struct record r;
-	const unsigned char *q;
-	size_t total = 8, left;
-	ssize_t took, took2;
-	uint32_t headers_no;
+	size_t total = 8;
+	ssize_t took;
 
 	if (record_get(p, n, &r) == -1)
 		return 0;
 	total += r.body_len;
-	headers_no = r.sequenced ? 3 : 2;
 	for (; n > 0; p += took, n -= took) {
 		took = pb_next(p, n, &f, NULL);
-		if (f.wire != PB_LEN || f.no != headers_no)
+		if (f.wire != PB_LEN || f.no != (r.sequenced ? 3 : 2))
 			continue;
-		total += 2;
-		for (q = f.bytes, left = f.len; left > 0;
-		    q += took2, left -= took2) {
-			took2 = pb_next(q, left, &g, NULL);
-			if (took2 <= 0)
-				return 0;
-			if (g.wire == PB_LEN && (g.no == 1 || g.no == 2))
-				total += g.len;
-		}
+		get_header(f.bytes, f.len, &name, &value);
+		total += 2 + name.len + value.len;
 	}
 	return total;
 }

@@ -77,7 +77,7 @@ struct record_head {
 	uint32_t part;			/* 1..parts, with RECORD_PART */
 	uint32_t parts;
 	uint32_t checksum;
-	uint32_t count;
+	uint32_t count;			/* up to RECORD_BATCH_MAX in a gap */
 	int64_t first;			/* ms, with RECORD_TIME */
 	uint32_t span;			/* ms */
 	uint32_t dict;
@@ -94,7 +94,8 @@ size_t record_head_put(const struct record_head *h, unsigned char *p);
  * Read a header's value.  0 with *h set; 1 if it is critical and not known
  * (a version other than 1, kind 6 or 7, an unused codec), with version, kind
  * and, as far as it can be told, flags, tab and batch set; -1 if it is
- * malformed: cut off, or a number out of its limits.
+ * malformed: cut off, or a number out of its limits.  Of an ancillary kind
+ * only what stands before its parts is read.
  */
 int record_head_get(const unsigned char *p, size_t n, struct record_head *h);
 
@@ -116,6 +117,13 @@ int record_add(struct buf *b, const struct record_head *h, const void *body,
     size_t n);
 int record_add_fence(struct buf *b, const char *token, size_t n);
 
+/* The same with a header's value as it is. */
+int record_add_raw(struct buf *b, const void *head, size_t head_len,
+    const void *body, size_t n);
+
+/* The same without the body's n bytes, which must follow. */
+int record_add_head(struct buf *b, const struct record_head *h, size_t n);
+
 /* One record as it came from the pipe; pointers into the input. */
 struct record {
 	bool sequenced;			/* from a ReadBatch: seq, time set */
@@ -136,6 +144,13 @@ struct record {
  * SequencedRecord.  0, or -1 if it is no such message.
  */
 int record_get(const unsigned char *p, size_t n, struct record *r);
+
+/*
+ * The value of the first header called 'name' in such a field.  0, or -1 if
+ * there is none.
+ */
+int record_header(const unsigned char *p, size_t n, const char *name,
+    const unsigned char **value, size_t *value_len);
 
 /* True if r is a session record, one with the single header 'r'. */
 bool record_is_session(const struct record *r);

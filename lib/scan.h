@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "buf.h"
+
 #define SCAN_DEPTH_MAX	512	/* levels of nesting */
 
 /* rrweb's event types that matter here. */
@@ -37,10 +39,28 @@ struct scan {
 int scan_event(const char *p, size_t len, struct scan *s);
 
 /*
- * The length of the JSON value at the start of p[0..len), which is an element
- * of an array and may be followed by anything; *s as above.  0 if it is not
+ * The length of the event at the start of p[0..len), which is an element of
+ * an array and may be followed by anything; *s as above.  0 if it is not
  * complete, -1 if it is wrong.
  */
 ssize_t scan_value(const char *p, size_t len, struct scan *s);
+
+/*
+ * The value of a key of an object that scan_event() or scan_value() found
+ * good (of a key given twice, the last): 0 with *value and *value_len, the
+ * value's own text; -1 if p is no object or has no such key.  The key is
+ * given without escapes.
+ */
+int scan_member(const char *p, size_t len, const char *key,
+    const char **value, size_t *value_len);
+
+/* True if a value is the string s, which has no byte that JSON escapes. */
+bool scan_is_string(const char *value, size_t len, const char *s);
+
+/*
+ * Add a good value to b as one line: an LF, which can only stand between its
+ * tokens, is left out with the blanks behind it.  0, or -1 as buf_reserve().
+ */
+int scan_add_line(struct buf *b, const char *p, size_t len);
 
 #endif

@@ -1,0 +1,145 @@
+#include <errno.h>
+#include <limits.h>
+
+#include <jq.h>
+#include <jv.h>
+
+#include "jqprog.h"
+
+struct jqprog {
+	jq_state *jq;
+};
+
+/* What jq says while compiling, put into a buf. */
+static void
+add_message(void *arg, jv message)
+{
+	struct buf *why = arg;
+	const char *p, *end;
+
+	if (jv_get_kind(message) != JV_KIND_STRING)
+		message = jv_dump_string(message, 0);
+	p = jv_string_value(message);
+	end = p + jv_string_length_bytes(jv_copy(message));
+	if (buf_size(why) > 0)
+		buf_add(why, "; ", 2);
+	for (; p < end; p++)
+		buf_add(why, *p == '\n' ? " " : p, 1);
+	jv_free(message);
+}
+
+struct jqprog *
+jqprog_new(const char *program, struct buf *why)
+{
+	struct jqprog *j;
+
+	if ((j = malloc(sizeof *j)) == NULL || (j->jq = jq_init()) == NULL) {
+		free(j);
+		buf_addf(why, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	/*
+	 * jq 1.6 leaves these as malloc() gave them, and asserts that there
+	 * is a list of places for modules.
+	 */
+	jq_set_input_cb(j->jq, NULL, NULL);
+	jq_set_debug_cb(j->jq, NULL, NULL);
+	jq_set_attr(j->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
+	jq_set_error_cb(j->jq, add_message, why);
+	if (!jq_compile(j->jq, program)) {
+		jqprog_free(j);
+		return NULL;
+	}
+	jq_set_error_cb(j->jq, NULL, NULL);
+	return j;
+}
+
+void
+jqprog_free(struct jqprog *j)
+{
+	if (j == NULL)
+		return;
+	jq_teardown(&j->jq);
+	free(j);
+}
+
+static enum jqprog_result
+failed(struct buf *out, const char *why)
+{
+	buf_clear(out);
+	buf_addf(out, "%s", why);
+	return JQPROG_FAILED;
+}
+
+/* An invalid value that is an error: its message. */
+static enum jqprog_result
+failed_with(struct buf *out, jv error)
+{
+	buf_clear(out);
+	add_message(out, jv_invalid_get_msg(error));
+	return JQPROG_FAILED;
+}
+
+/* The first result, with the event it may be; both are taken. */
+static int
+judge(jv result, jv event, bool test, struct buf *out)
+{
+	jv_kind kind = jv_get_kind(result);
+	jv text;
+	int same, r;
+
+	same = jv_identical(jv_copy(result), event);
+	if (same && (kind == JV_KIND_OBJECT || test)) {
+		jv_free(result);
+		return JQPROG_SAME;
+	}
+	if (kind != JV_KIND_OBJECT) {
+		jv_free(result);
+		if (test && kind == JV_KIND_TRUE)
+			return JQPROG_SAME;
+		if (test && (kind == JV_KIND_FALSE || kind == JV_KIND_NULL))
+			return JQPROG_NONE;
+		return failed(out, "the result is no object");
+	}
+	text = jv_dump_string(result, 0);
+	r = buf_add(out, jv_string_value(text),
+	    jv_string_length_bytes(jv_copy(text)));
+	jv_free(text);
+	return r == -1 ? -1 : JQPROG_CHANGED;
+}
+
+int
+jqprog_run(struct jqprog *j, const char *event, size_t len, bool test,
+    struct buf *out)
+{
+	jv input, result, more;
+
+	buf_clear(out);
+	if (len > INT_MAX)
+		return failed(out, "the event is too long for jq");
+	input = jv_parse_sized(event, (int)len);
+	if (!jv_is_valid(input))
+		return failed_with(out, input);
+	jq_start(j->jq, jv_copy(input), 0);
+	result = jq_next(j->jq);
+	if (jv_is_valid(result)) {
+		/* One result is wanted: whatever comes next is too much. */
+		more = jq_next(j->jq);
+		if (jv_is_valid(more) || jq_halted(j->jq) ||
+		    jv_invalid_has_msg(jv_copy(more))) {
+			jv_free(more);
+			jv_free(result);
+			jv_free(input);
+			return failed(out, "more than one result");
+		}
+		jv_free(more);
+		return judge(result, input, test, out);
+	}
+	jv_free(input);
+	if (jv_invalid_has_msg(jv_copy(result)))
+		return failed_with(out, result);
+	jv_free(result);
+	if (jq_halted(j->jq))
+		return failed(out, "the program halted");
+	return JQPROG_NONE;
+}
