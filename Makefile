@@ -12,6 +12,7 @@ BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib/rrpipe
 DATADIR  ?= $(PREFIX)/share/rrpipe
 MANDIR   ?= $(PREFIX)/share/man
+D         = $(DESTDIR)
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
 
 # CC, CFLAGS and LDFLAGS are the packager's; the rest is ours.
@@ -81,7 +82,16 @@ $(SCRIPTS:%=$(BUILD)/bin/%): | $(BUILD)/bin
 $(BUILD)/bin:
 	@mkdir -p $@
 
-web:
+# What browsers load: the recorder and the dashboard.
+WEB_SRC := $(shell find lib/web -type f -not -path '*/node_modules/*')
+NPM     := lib/web/node_modules/.package-lock.json
+web: $(BUILD)/web/rr.js
+$(BUILD)/web/rr.js: $(WEB_SRC) $(NPM)
+	node lib/web/build.mjs $(abspath $(BUILD)/web)
+	@touch $@
+$(NPM): lib/web/package-lock.json
+	cd lib/web && npm ci --no-audit --no-fund
+	@touch $@
 
 # With make alone on the machine, so before anything asks pkg-config.
 run:
@@ -98,6 +108,25 @@ test: deps
 check: all
 	@BUILD=$(BUILD) tests/run
 
+# Scripts look for what belongs to them beside themselves, and in share/.
+install: all
+	install -d $(D)$(BINDIR) $(D)$(LIBDIR) $(D)$(DATADIR)/web
+	install $(BINS) $(D)$(BINDIR)
+	install $(SCRIPTS:%=scripts/%) scripts/s2-lite $(D)$(LIBDIR)
+	install -m 644 scripts/common.sh build/lib/loopback.so $(D)$(LIBDIR)
+	for s in $(SCRIPTS); do \
+		ln -sfr $(D)$(LIBDIR)/$$s $(D)$(BINDIR)/$$s; done
+	install -m 644 $(BUILD)/web/* $(D)$(DATADIR)/web
+	cp -R examples $(D)$(DATADIR)
+	for p in $(PAGES); do install -Dm 644 $$p \
+		$(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+
+uninstall:
+	cd $(D)$(BINDIR) && rm -f $(notdir $(BINS)) $(SCRIPTS)
+	rm -rf $(D)$(LIBDIR) $(D)$(DATADIR)
+	for p in $(PAGES); do \
+		rm -f $(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+
 lint: lint-scripts lint-pages
 	@$(MAKE) -s BUILD=build-lint/gcc CC=gcc WERROR=1 programs
 	@$(MAKE) -s BUILD=build-lint/clang CC=clang WERROR=1 programs
@@ -112,5 +141,5 @@ clean:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
-.PHONY: all programs scripts web run deps test check lint lint-scripts \
-	lint-pages clean
+.PHONY: all programs scripts web run deps test check install uninstall \
+	lint lint-scripts lint-pages clean
