@@ -577,6 +577,12 @@ http_header(const struct http_request *r, const char *name)
 	return lookup(r, MHD_HEADER_KIND, name);
 }
 
+int
+http_socket(const struct http_request *r)
+{
+	return r->conn->fd;
+}
+
 /* ---- answers ---- */
 
 /* Add the headers and, if it can go now, send it. */

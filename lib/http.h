@@ -156,6 +156,12 @@ const char *http_header(const struct http_request *, const char *name);
 const char *http_address_text(const struct http_address *,
     char text[HTTP_ADDRESS_MAX]);
 
+/*
+ * The connection's socket: to be watched for EPOLLRDHUP while the request
+ * sleeps, and not to be read, written or closed.
+ */
+int http_socket(const struct http_request *);
+
 /* ---- answers ---- */
 
 struct http_header {

@@ -1,0 +1,340 @@
+/*
+ * sse-bridge: lines to server-sent events, as a filter or as the server that
+ * people watch sessions with.
+ */
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "exits.h"
+#include "filter.h"
+#include "listen.h"
+#include "log.h"
+#include "notify.h"
+#include "server.h"
+
+#define RING_DEFAULT	4096	/* KiB of messages kept of a session */
+#define RING_MAX	(1 << 20)
+#define TOTAL_BYTES	(64u << 20)	/* of messages of all sessions */
+#define SESSIONS_MAX	100	/* watched at once */
+#define VIEWERS_DEFAULT	2000
+#define VIEWERS_MAX	100000
+#define LINGER_DEFAULT	10	/* s */
+#define LINGER_MAX	3600
+#define OTHERS_MAX	500	/* connections beside those of viewers */
+#define HEAD_MAX	16384	/* bytes of a request's head */
+#define STOP_MS		5000	/* for commands to end when we do */
+
+struct options {
+	int nlisten;
+	const char *listen[LISTEN_MAX];
+	const char *webdir;
+	bool insecure;
+	struct hub_limits limits;
+	struct server server;
+};
+
+static const char usage_text[] =
+    "usage: sse-bridge [-v]\n"
+    "       sse-bridge -l SPEC [-v] [-H NAME] [-k SECONDS] [-n VIEWERS]\n"
+    "                  [-r KIB] [-w DIR] [-x DIR] [--insecure]\n"
+    "Turn rr-lines into server-sent events; with -l, serve pages, read routes\n"
+    "and live sessions over HTTP.\n"
+    "  -H NAME     a host name that this server goes by\n"
+    "  -k SECONDS  keep a session's pipeline after its last viewer (10)\n"
+    "  -l SPEC     listen on HOST:PORT, unix:PATH or fd:N\n"
+    "  -n VIEWERS  at most so many (2000)\n"
+    "  -r KIB      of a session's messages kept for viewers (4096)\n"
+    "  -v          say on standard error what happens\n"
+    "  -w DIR      serve the files of this directory\n"
+    "  -x DIR      serve the API by the commands of this directory\n"
+    "  --insecure  without login, listen where other machines can reach it\n";
+
+static void __attribute__((noreturn))
+usage(const char *why)
+{
+	log_die(EXIT_USAGE, "%s; see sse-bridge --help", why);
+}
+
+static long long
+option_number(char option, const char *text, long long least, long long most)
+{
+	const char *why;
+	long long n = strtonum(text, least, most, &why);
+
+	if (why != NULL)
+		log_die(EXIT_USAGE, "-%c: '%s' is %s; it must be a number "
+		    "from %lld to %lld", option, text, why, least, most);
+	return n;
+}
+
+static void
+parse_options(int argc, char **argv, struct options *o)
+{
+	enum { INSECURE = 256 };
+	static const struct option longopts[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "insecure", no_argument, NULL, INSECURE },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool server_only = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+H:k:l:n:r:vw:x:", longopts,
+	    NULL)) != -1) {
+		server_only |= strchr("Hknrwx", c) != NULL || c == INSECURE;
+		switch (c) {
+		case 'H':
+			if (o->server.nhosts == SERVER_HOSTS_MAX)
+				usage("too many -H");
+			o->server.hosts[o->server.nhosts++] = optarg;
+			break;
+		case 'k':
+			o->limits.linger = 1000 * (unsigned)option_number('k',
+			    optarg, 0, LINGER_MAX);
+			break;
+		case 'l':
+			if (o->nlisten == LISTEN_MAX)
+				usage("too many -l");
+			o->listen[o->nlisten++] = optarg;
+			break;
+		case 'n':
+			o->limits.viewers = (unsigned)option_number('n',
+			    optarg, 1, VIEWERS_MAX);
+			break;
+		case 'r':
+			o->limits.ring = 1024 * (size_t)option_number('r',
+			    optarg, 1, RING_MAX);
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_INFO);
+			break;
+		case 'w':
+			o->webdir = optarg;
+			break;
+		case 'x':
+			o->server.routes = optarg;
+			break;
+		case INSECURE:
+			o->insecure = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			log_exit_flushed(EXIT_OK);
+		case 'V':
+			puts("sse-bridge " RR_VERSION);
+			log_exit_flushed(EXIT_OK);
+		default:
+			exit(EXIT_USAGE);	/* getopt has said it */
+		}
+	}
+	if (optind < argc)
+		usage("it takes no operands");
+	if (o->nlisten == 0 && server_only)
+		usage("these options need -l");
+}
+
+/* ---- the server ---- */
+
+static void
+listen_on(struct http *http, struct server *s, const struct options *o,
+    const char *spec)
+{
+	char name[LISTEN_NAME_MAX];
+	const char *why;
+	int fd;
+
+	if ((fd = listen_open(spec, false, &why)) == -1)
+		log_die(errno == 0 ? EXIT_USAGE : EXIT_OTHER,
+		    "cannot listen on '%s': %s%s%s", spec, why,
+		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
+	listen_name(fd, name);
+	if (!listen_is_local(fd) && !o->insecure)
+		log_die(EXIT_CONFIG, "will not listen on %s: other machines "
+		    "reach it and there is no login; use a loopback address "
+		    "or a socket file behind a proxy, or --insecure", name);
+	if (strncmp(name, "unix:", strlen("unix:")) != 0)
+		s->check_host = true;
+	if (http_listen(http, fd) == -1)
+		log_die(EXIT_OTHER, "cannot serve '%s': %s", spec,
+		    strerror(errno));
+	log_info("listening on %s", name);
+}
+
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static void
+http_ready(void *arg, uint32_t events)
+{
+	/* http_run() comes in every round. */
+	(void)arg;
+	(void)events;
+}
+
+struct stop {
+	struct watch signals;
+	bool asked;
+};
+
+static void
+signal_ready(void *arg, uint32_t events)
+{
+	struct stop *stop = arg;
+
+	(void)events;
+	stop->asked = true;
+}
+
+static void
+watch_signals(struct loop *loop, struct stop *stop)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	stop->signals = (struct watch)WATCH_INIT(signal_ready, stop);
+	stop->asked = false;
+	if (fd == -1 || loop_watch(loop, &stop->signals, fd, EPOLLIN) == -1)
+		log_die(EXIT_OTHER, "cannot watch signals: %s",
+		    strerror(errno));
+}
+
+static int
+sooner(int a, int b)
+{
+	return a == -1 ? b : b == -1 || a < b ? a : b;
+}
+
+static void
+serve(struct server *s, struct http *http)
+{
+	struct watch ready = WATCH_INIT(http_ready, NULL);
+	struct stop stop;
+	uint64_t now, watchdog = notify_watchdog(), alive = 0;
+	int ms;
+
+	watch_signals(s->loop, &stop);
+	if (loop_watch(s->loop, &ready, http_fd(http), EPOLLIN) == -1)
+		log_die(EXIT_OTHER, "cannot watch sockets: %s",
+		    strerror(errno));
+	notify("READY=1");
+	while (!stop.asked) {
+		now = loop_now();
+		ms = sooner(http_timeout(http), sooner(hub_timeout(s->hub,
+		    now), reaper_timeout(s->reaper, now)));
+		if (watchdog != 0 && now >= alive + watchdog) {
+			notify("WATCHDOG=1");
+			alive = now;
+		}
+		if (watchdog != 0)
+			ms = sooner(ms, (int)watchdog);
+		if (loop_run(s->loop, ms) == -1)
+			log_die(EXIT_OTHER, "cannot wait for events: %s",
+			    strerror(errno));
+		now = loop_now();
+		hub_tick(s->hub, now);
+		reaper_tick(s->reaper, now);
+		http_run(http);
+	}
+	notify("STOPPING=1");
+	loop_unwatch(s->loop, &ready);
+}
+
+/* Let the commands end, so that nothing of ours is left. */
+static void
+wait_for_commands(struct server *s)
+{
+	uint64_t now, end = loop_now() + STOP_MS;
+
+	while (!reaper_is_idle(s->reaper) && (now = loop_now()) < end) {
+		if (loop_run(s->loop, reaper_timeout(s->reaper, now)) == -1)
+			break;
+		reaper_tick(s->reaper, loop_now());
+	}
+}
+
+static int
+serve_on(struct options *o)
+{
+	static const struct http_program program = {
+		.begin = server_begin, .body = server_body,
+		.end = server_end, .done = server_done,
+	};
+	struct http_limits limits = HTTP_LIMITS_DEFAULT;
+	struct http_program p = program;
+	struct server *s = &o->server;
+	struct loop loop;
+	struct reaper reaper;
+	struct http *http;
+	int i;
+
+	limits.connections = o->limits.viewers + OTHERS_MAX;
+	limits.per_address = 0;
+	limits.head = HEAD_MAX;
+	p.arg = s;
+	raise_descriptor_limit();
+	if (o->webdir != NULL) {
+		s->webdir = open(o->webdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s->webdir == -1 || server_read_csp(s) == -1)
+			log_die(EXIT_CONFIG, "cannot read '%s' (-w): %s",
+			    o->webdir, strerror(errno));
+	}
+	if (loop_init(&loop) == -1)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	reaper_init(&reaper, &loop);
+	s->loop = &loop;
+	s->reaper = &reaper;
+	s->hub = hub_new(&loop, &reaper, s->routes, &o->limits);
+	s->queue = queue_new(s);
+	http = http_new(&p, &limits);
+	if (s->hub == NULL || s->queue == NULL || http == NULL)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	for (i = 0; i < o->nlisten; i++)
+		listen_on(http, s, o, o->listen[i]);
+	serve(s, http);
+	http_free(http);
+	hub_free(s->hub);
+	wait_for_commands(s);
+	queue_free(s->queue);
+	return EXIT_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {
+		.limits = {
+			.ring = RING_DEFAULT * 1024,
+			.total = TOTAL_BYTES,
+			.channels = SESSIONS_MAX,
+			.viewers = VIEWERS_DEFAULT,
+			.linger = LINGER_DEFAULT * 1000,
+		},
+		.server = { .webdir = -1 },
+	};
+
+	log_init("sse-bridge", LOG_LEVEL_WARN);
+	parse_options(argc, argv, &o);
+	return o.nlisten > 0 ? serve_on(&o) : filter_run();
+}

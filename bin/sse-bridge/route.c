@@ -1,0 +1,304 @@
+/*
+ * A request served by a command: started when there is room, its output sent
+ * as it comes, ended when the client leaves.
+ *
+ * Nothing is buffered here: the pipe is read into what the HTTP server sends,
+ * when that has room.  The first output makes the status 200; without any, the
+ * exit status decides.  An answer whose command fails later is cut off, so
+ * that the client sees that it is not whole.
+ */
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "exits.h"
+#include "log.h"
+#include "server.h"
+
+enum stage {
+	WAITING,	/* in the queue */
+	RUNNING,
+	EXITED,		/* with 'status' */
+};
+
+struct run {
+	struct patron patron;
+	TAILQ_ENTRY(run) link;	/* WAITING */
+	struct queue *queue;
+	enum stage stage;
+	bool answered;
+	bool left;		/* the client has */
+	struct child child;
+	struct watch out, exit;
+	int status;
+	const char *type;
+	char path[1024];
+	char args[SERVER_ARGS_MAX][SERVER_ARG_MAX];
+	char *argv[SERVER_ARGS_MAX + 2];
+};
+
+struct queue {
+	const struct server *server;
+	TAILQ_HEAD(, run) waiting;
+	unsigned nwaiting;
+	unsigned running;
+};
+
+static bool
+succeeded(const struct run *run)
+{
+	return run->status == EXIT_OK || run->status == EXIT_GAPS;
+}
+
+static void
+wait_for_output(struct run *run)
+{
+	loop_watch(run->queue->server->loop, &run->out, run->child.out,
+	    EPOLLIN | EPOLLONESHOT);
+}
+
+static void
+close_output(struct run *run)
+{
+	loop_unwatch(run->queue->server->loop, &run->out);
+	child_close(&run->child);
+}
+
+static ssize_t
+run_fill(struct http_request *r, char *p, size_t max)
+{
+	struct run *run = r->state;
+	ssize_t n;
+
+	if (run->left)
+		return HTTP_ABORT;
+	if (run->child.out != -1) {
+		do
+			n = read(run->child.out, p, max);
+		while (n == -1 && errno == EINTR);
+		if (n > 0)
+			return n;
+		if (n == -1 && errno == EAGAIN) {
+			wait_for_output(run);
+			return HTTP_SLEEP;
+		}
+		close_output(run);
+	}
+	if (run->stage != EXITED)
+		return HTTP_SLEEP;
+	return succeeded(run) ? HTTP_END : HTTP_ABORT;
+}
+
+/* It has exited and closed its output, maybe without a word. */
+static void
+finish(struct run *run)
+{
+	struct http_request *r = run->patron.request;
+
+	if (run->answered) {
+		http_wake(r);
+		return;
+	}
+	run->answered = true;
+	if (succeeded(run))
+		http_reply(r, 200, run->type, "", 0, server_api_headers);
+	else
+		server_command_error(r, run->status);
+}
+
+static void
+out_ready(void *arg, uint32_t events)
+{
+	struct run *run = arg;
+
+	if (run->answered) {
+		http_wake(run->patron.request);
+	} else if ((events & EPOLLIN) != 0) {
+		run->answered = true;
+		http_reply_stream(run->patron.request, 200, run->type,
+		    server_api_headers, run_fill);
+	} else {
+		close_output(run);
+		if (run->stage == EXITED)
+			finish(run);
+	}
+}
+
+static void start_waiting(struct queue *q);
+
+static void
+exit_ready(void *arg, uint32_t events)
+{
+	struct run *run = arg;
+
+	(void)events;
+	loop_unwatch(run->queue->server->loop, &run->exit);
+	if (child_reap(&run->child, &run->status) != 1)
+		run->status = EXIT_OTHER;
+	if (!succeeded(run))
+		log_info("%s %s ended with status %d", run->argv[0],
+		    run->argv[1] == NULL ? "" : run->argv[1], run->status);
+	run->stage = EXITED;
+	run->queue->running--;
+	if (run->child.out == -1)
+		finish(run);
+	start_waiting(run->queue);
+}
+
+static int
+run_start(struct run *run)
+{
+	struct loop *loop = run->queue->server->loop;
+
+	if (child_start(&run->child, run->argv, CHILD_OUT) == -1)
+		return -1;
+	run->stage = RUNNING;
+	run->queue->running++;
+	wait_for_output(run);
+	return loop_watch(loop, &run->exit, run->child.pidfd, EPOLLIN);
+}
+
+static void
+run_or_refuse(struct run *run)
+{
+	if (run_start(run) == 0)
+		return;
+	log_err("cannot start '%s': %s", run->path, strerror(errno));
+	run->answered = true;
+	server_error(run->patron.request, 500, "the command of this route "
+	    "cannot be started; see the log");
+}
+
+static void
+start_waiting(struct queue *q)
+{
+	struct run *run;
+
+	while (q->running < SERVER_COMMANDS_MAX &&
+	    (run = TAILQ_FIRST(&q->waiting)) != NULL) {
+		TAILQ_REMOVE(&q->waiting, run, link);
+		q->nwaiting--;
+		run->stage = EXITED;	/* until it is started */
+		run_or_refuse(run);
+	}
+}
+
+/* End the command, or its wait. */
+static void
+run_stop(struct run *run)
+{
+	struct queue *q = run->queue;
+
+	switch (run->stage) {
+	case WAITING:
+		TAILQ_REMOVE(&q->waiting, run, link);
+		q->nwaiting--;
+		break;
+	case RUNNING:
+		q->running--;
+		break;
+	case EXITED:
+		break;
+	}
+	run->stage = EXITED;
+	run->status = EXIT_OTHER;
+	close_output(run);
+	loop_unwatch(q->server->loop, &run->exit);
+	reaper_take(q->server->reaper, &run->child);
+}
+
+static void
+run_left(struct patron *p)
+{
+	struct run *run = (struct run *)p;
+
+	run->left = true;
+	run_stop(run);
+	if (run->answered)
+		http_wake(p->request);
+	else
+		server_busy(p->request, "you left");
+	run->answered = true;
+	start_waiting(run->queue);
+}
+
+static void
+run_done(struct patron *p)
+{
+	struct run *run = (struct run *)p;
+	struct queue *q = run->queue;
+
+	run_stop(run);
+	free(run);
+	start_waiting(q);
+}
+
+static int
+set_arguments(struct run *run, const char *name, const char *const args[])
+{
+	int i, n;
+
+	n = snprintf(run->path, sizeof run->path, "%s/%s",
+	    run->queue->server->routes, name);
+	if (n < 0 || (size_t)n >= sizeof run->path)
+		return -1;
+	run->argv[0] = run->path;
+	for (i = 0; args[i] != NULL; i++) {
+		if (i == SERVER_ARGS_MAX || strlcpy(run->args[i], args[i],
+		    sizeof run->args[i]) >= sizeof run->args[i])
+			return -1;
+		run->argv[i + 1] = run->args[i];
+	}
+	return 0;
+}
+
+void
+route_start(struct http_request *r, const char *name,
+    const char *const args[], const char *type)
+{
+	const struct server *s = r->arg;
+	struct queue *q = s->queue;
+	struct run *run;
+
+	if (q->nwaiting == SERVER_QUEUE_MAX) {
+		server_busy(r, "too many requests wait");
+		return;
+	}
+	if ((run = calloc(1, sizeof *run)) == NULL) {
+		server_busy(r, "no memory");
+		return;
+	}
+	run->queue = q;
+	run->child = (struct child)CHILD_INIT;
+	run->out = (struct watch)WATCH_INIT(out_ready, run);
+	run->exit = (struct watch)WATCH_INIT(exit_ready, run);
+	run->type = type;
+	if (set_arguments(run, name, args) == -1) {
+		free(run);
+		server_error(r, 400, "an argument is too long");
+		return;
+	}
+	TAILQ_INSERT_TAIL(&q->waiting, run, link);
+	q->nwaiting++;
+	patron_init(&run->patron, r, run_left, run_done);
+	start_waiting(q);
+}
+
+struct queue *
+queue_new(const struct server *s)
+{
+	struct queue *q;
+
+	if ((q = calloc(1, sizeof *q)) == NULL)
+		return NULL;
+	q->server = s;
+	TAILQ_INIT(&q->waiting);
+	return q;
+}
+
+void
+queue_free(struct queue *q)
+{
+	free(q);
+}

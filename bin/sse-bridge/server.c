@@ -1,0 +1,388 @@
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "exits.h"
+#include "log.h"
+#include "server.h"
+#include "session.h"
+
+#define BODY_MAX	4096	/* bytes of a request's body, which is ignored */
+#define LIST_MAX	1000	/* sessions a page */
+#define RETRY_AFTER	"2"	/* s, when there is too much to do, or no S2 */
+
+#define JSON_TYPE	"application/json"
+#define TEXT_TYPE	"text/plain; charset=utf-8"
+
+static const char default_csp[] = "default-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+const struct http_header server_api_headers[] = {
+	{ "Cache-Control", "no-store" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ NULL, NULL },
+};
+
+/* ---- answers ---- */
+
+static void
+reply_error(struct http_request *r, unsigned status, const char *text,
+    const char *retry)
+{
+	struct http_header headers[] = {
+		server_api_headers[0], server_api_headers[1],
+		{ retry == NULL ? NULL : "Retry-After", retry },
+		{ NULL, NULL },
+	};
+	char body[256];
+	int n = snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", text);
+
+	http_reply(r, status, JSON_TYPE, body, (size_t)n, headers);
+}
+
+void
+server_error(struct http_request *r, unsigned status, const char *text)
+{
+	reply_error(r, status, text, NULL);
+}
+
+void
+server_busy(struct http_request *r, const char *text)
+{
+	reply_error(r, 503, text, RETRY_AFTER);
+}
+
+void
+server_command_error(struct http_request *r, int status)
+{
+	char text[96];
+
+	switch (status) {
+	case EXIT_MISSING:
+		server_error(r, 404, "no such session");
+		break;
+	case EXIT_TRYAGAIN:
+		server_busy(r, "S2 is away; try again later");
+		break;
+	default:
+		snprintf(text, sizeof text, "the command failed with status "
+		    "%d; see the log", status);
+		server_error(r, 500, text);
+	}
+}
+
+/* ---- patrons ---- */
+
+static void
+socket_ready(void *arg, uint32_t events)
+{
+	struct patron *p = arg;
+	struct server *s = p->request->arg;
+
+	(void)events;
+	loop_unwatch(s->loop, &p->socket);
+	p->left(p);
+}
+
+void
+patron_init(struct patron *p, struct http_request *r,
+    void (*left)(struct patron *), void (*done)(struct patron *))
+{
+	struct server *s = r->arg;
+
+	p->request = r;
+	p->left = left;
+	p->done = done;
+	p->socket = (struct watch)WATCH_INIT(socket_ready, p);
+	r->state = p;
+	/* Without it a client that leaves is noticed at the next write. */
+	if (loop_watch(s->loop, &p->socket, http_socket(r), EPOLLRDHUP) == -1)
+		log_warn("cannot watch a client: %s", strerror(errno));
+}
+
+/* ---- routes ---- */
+
+/* "key=value" in a command's argument. */
+struct argument {
+	char text[SERVER_ARG_MAX];
+};
+
+static bool
+is_number(const char *s, long long least, long long most)
+{
+	const char *bad;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	strtonum(s, least, most, &bad);
+	return bad == NULL;
+}
+
+static bool
+is_limit(const char *s)
+{
+	return is_number(s, 1, LIST_MAX);
+}
+
+static bool
+is_count(const char *s)
+{
+	return is_number(s, 1, INT32_MAX);
+}
+
+static bool
+is_position(const char *s)
+{
+	return is_number(s, 0, INT64_MAX);
+}
+
+static bool
+is_place(const char *s)
+{
+	return strcmp(s, "start") == 0 || strcmp(s, "snapshot") == 0 ||
+	    is_position(s);
+}
+
+static bool
+is_stream(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= SESSION_STREAM_MAX && strspn(s,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    "._-/") == n;
+}
+
+/*
+ * Write "key=value" of the query to a, or the default, or nothing.  False if
+ * the value is wrong: then the request was answered.
+ */
+static bool
+query_argument(struct http_request *r, const char *key, const char *otherwise,
+    bool (*is_good)(const char *), struct argument *a)
+{
+	const char *value = http_query(r, key);
+	char text[96];
+
+	a->text[0] = '\0';
+	if (value == NULL && (value = otherwise) == NULL)
+		return true;
+	if (!is_good(value)) {
+		snprintf(text, sizeof text, "'%s' has a wrong value", key);
+		server_error(r, 400, text);
+		return false;
+	}
+	snprintf(a->text, sizeof a->text, "%s=%s", key, value);
+	return true;
+}
+
+static void
+serve_list(struct http_request *r)
+{
+	struct argument limit, after;
+	const char *args[3] = { NULL };
+	int n = 0;
+
+	if (!query_argument(r, "limit", "50", is_limit, &limit) ||
+	    !query_argument(r, "after", NULL, is_stream, &after))
+		return;
+	args[n++] = limit.text;
+	if (after.text[0] != '\0')
+		args[n++] = after.text;
+	route_start(r, "list", args, JSON_TYPE);
+}
+
+static void
+serve_lines(struct http_request *r, const char *id)
+{
+	struct argument from, count;
+	const char *args[4] = { id };
+	int n = 1;
+
+	if (!query_argument(r, "from", "start", is_place, &from) ||
+	    !query_argument(r, "count", NULL, is_count, &count))
+		return;
+	args[n++] = from.text;
+	if (count.text[0] != '\0')
+		args[n++] = count.text;
+	route_start(r, "lines", args, TEXT_TYPE);
+}
+
+static void
+serve_live(struct http_request *r, const char *id)
+{
+	const char *from = http_header(r, "Last-Event-ID");
+
+	if (from == NULL)
+		from = http_query(r, "from");
+	if (from == NULL || !is_position(from)) {
+		server_error(r, 400, "'from' (or Last-Event-ID) must be the "
+		    "number of a record");
+		return;
+	}
+	live_start(r, id, (uint64_t)strtoll(from, NULL, 10));
+}
+
+static void
+serve_session(struct http_request *r, const char *name, const char *id)
+{
+	const char *const args[] = { id, NULL };
+	char address[HTTP_ADDRESS_MAX];
+
+	if (r->method != HTTP_GET)
+		log_info("%s %s, asked by %s", name, id,
+		    http_address_text(&r->client, address));
+	route_start(r, name, args, JSON_TYPE);
+}
+
+static void
+refuse_method(struct http_request *r, const char *allow)
+{
+	struct http_header headers[] = {
+		server_api_headers[0], { "Allow", allow }, { NULL, NULL },
+	};
+	static const char body[] = "{\"error\":\"wrong method\"}\n";
+
+	http_reply(r, 405, JSON_TYPE, body, sizeof body - 1, headers);
+}
+
+static void
+serve_api(struct http_request *r)
+{
+	char id[SESSION_ID_LEN + 1] = "";
+	enum http_method m = r->method;
+
+	if (!http_segment_is(r, 1, "sessions") || r->nsegments > 4) {
+		server_error(r, 404, "no such route");
+		return;
+	}
+	if (r->nsegments == 2) {
+		if (m == HTTP_GET)
+			serve_list(r);
+		else
+			refuse_method(r, "GET");
+		return;
+	}
+	if (!session_id_is_valid(r->segments[2].p, r->segments[2].len)) {
+		server_error(r, 404, "no such session");
+		return;
+	}
+	memcpy(id, r->segments[2].p, SESSION_ID_LEN);
+	if (r->nsegments == 3 && m == HTTP_GET)
+		serve_session(r, "show", id);
+	else if (r->nsegments == 3 && m == HTTP_DELETE)
+		serve_session(r, "delete", id);
+	else if (r->nsegments == 3)
+		refuse_method(r, "GET, DELETE");
+	else if (http_segment_is(r, 3, "lines") && m == HTTP_GET)
+		serve_lines(r, id);
+	else if (http_segment_is(r, 3, "live") && m == HTTP_GET)
+		serve_live(r, id);
+	else if (http_segment_is(r, 3, "stop") && m == HTTP_POST)
+		serve_session(r, "stop", id);
+	else if (http_segment_is(r, 3, "stop"))
+		refuse_method(r, "POST");
+	else if (http_segment_is(r, 3, "lines") || http_segment_is(r, 3,
+	    "live"))
+		refuse_method(r, "GET");
+	else
+		server_error(r, 404, "no such route");
+}
+
+static void
+serve_file(struct http_request *r)
+{
+	struct server *s = r->arg;
+	const struct http_header headers[] = {
+		{ "Content-Security-Policy", s->csp },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ NULL, NULL },
+	};
+	const char *name = r->path + 1;
+
+	if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
+		refuse_method(r, "GET, HEAD");
+		return;
+	}
+	if (*name == '\0')
+		name = "index.html";
+	if (s->webdir == -1 || !http_reply_file(r, s->webdir, name,
+	    "no-cache", headers))
+		server_error(r, 404, "no such page");
+}
+
+/* ---- http_program ---- */
+
+void
+server_begin(struct http_request *r)
+{
+	if (!access_check(r->arg, r))
+		return;
+	if (r->length > BODY_MAX)
+		server_error(r, 413, "no body is wanted");
+}
+
+void
+server_body(struct http_request *r, const void *bytes, size_t n)
+{
+	(void)r;
+	(void)bytes;
+	(void)n;
+}
+
+void
+server_end(struct http_request *r)
+{
+	struct server *s = r->arg;
+
+	if (r->path[0] != '/')
+		server_error(r, 400, "no such path");
+	else if (!http_segment_is(r, 0, "api"))
+		serve_file(r);
+	else if (s->routes == NULL)
+		server_error(r, 404, "this server has no routes");
+	else
+		serve_api(r);
+}
+
+void
+server_done(struct http_request *r)
+{
+	struct server *s = r->arg;
+	struct patron *p = r->state;
+
+	if (p == NULL)
+		return;
+	loop_unwatch(s->loop, &p->socket);
+	p->done(p);
+}
+
+/* ---- the policy of the pages ---- */
+
+int
+server_read_csp(struct server *s)
+{
+	struct buf b = BUF_INIT(sizeof s->csp - 1);
+	size_t i;
+	ssize_t n;
+	int fd;
+
+	strlcpy(s->csp, default_csp, sizeof s->csp);
+	fd = openat(s->webdir, "csp.txt", O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	n = buf_read(&b, fd, sizeof s->csp - 1);
+	close(fd);
+	if (n == -1)
+		return -1;
+	/* A header is one line. */
+	for (i = 0; i < (size_t)n; i++)
+		s->csp[i] = b.data[i] < ' ' || b.data[i] > '~' ? ' ' :
+		    (char)b.data[i];
+	s->csp[n] = '\0';
+	buf_release(&b);
+	return 0;
+}

@@ -1,0 +1,99 @@
+/*
+ * The server: files, and the read routes, each of which runs a command.
+ *
+ * A route's command is ROUTES/NAME, started without a shell; its arguments
+ * are checked here, word by word, before it is.  What it writes goes to the
+ * client as it comes, no faster than the client takes it.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdbool.h>
+
+#include "http.h"
+#include "hub.h"
+#include "loop.h"
+#include "reaper.h"
+
+#define SERVER_HOSTS_MAX	32	/* names given by -H */
+#define SERVER_COMMANDS_MAX	16	/* at once; more wait */
+#define SERVER_QUEUE_MAX	256	/* that wait; more are told to retry */
+#define SERVER_CSP_MAX		4096	/* bytes of csp.txt */
+
+#define SERVER_ARGS_MAX		4	/* arguments of a command */
+#define SERVER_ARG_MAX		320	/* bytes of one, with NUL */
+
+struct queue;
+
+struct server {
+	struct loop *loop;
+	struct reaper *reaper;
+	struct hub *hub;
+	struct queue *queue;
+	const char *routes;		/* directory of commands */
+	int webdir;			/* directory of files, or -1 */
+	char csp[SERVER_CSP_MAX];	/* for those files */
+	bool check_host;		/* some listener is a TCP socket */
+	int nhosts;
+	const char *hosts[SERVER_HOSTS_MAX];
+};
+
+/* http_program's calls; its arg is a struct server. */
+void server_begin(struct http_request *r);
+void server_body(struct http_request *r, const void *bytes, size_t n);
+void server_end(struct http_request *r);
+void server_done(struct http_request *r);
+
+/* Read the policy in webdir's csp.txt, if there is one.  0 or -1 with errno. */
+int server_read_csp(struct server *s);
+
+/* ---- answers ---- */
+
+/* One line of JSON, {"error":TEXT}; text needs no escapes. */
+void server_error(struct http_request *r, unsigned status, const char *text);
+
+/* 503, to be tried again. */
+void server_busy(struct http_request *r, const char *text);
+
+/* The same for a command that ended with this exit status. */
+void server_command_error(struct http_request *r, int status);
+
+/* For what must be asked for anew, and by our own pages only. */
+extern const struct http_header server_api_headers[];
+
+/* ---- what serves a request from its end on; 'state' is one of these ---- */
+
+/*
+ * A client whose answer is long in coming or has no end.  'left' is called
+ * once if it goes away, which is noticed even while its request sleeps;
+ * 'done' when the request is over, and frees it.
+ */
+struct patron {
+	struct http_request *request;
+	struct watch socket;
+	void (*left)(struct patron *);
+	void (*done)(struct patron *);
+};
+
+/* Make p what request->state is, and watch the client. */
+void patron_init(struct patron *p, struct http_request *r,
+    void (*left)(struct patron *), void (*done)(struct patron *));
+
+/* Watch a session from this record on; live.c. */
+void live_start(struct http_request *r, const char *id, uint64_t from);
+
+/*
+ * Run a command with these arguments (copied; a NULL ends them) and send what
+ * it writes, as 'type'; route.c.
+ */
+void route_start(struct http_request *r, const char *name,
+    const char *const args[], const char *type);
+
+/* The commands that run, and those that wait to; route.c. */
+struct queue *queue_new(const struct server *s);
+void queue_free(struct queue *q);
+
+/* True if the request may be served at all; else it was refused; access.c. */
+bool access_check(const struct server *s, struct http_request *r);
+
+#endif
