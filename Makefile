@@ -46,7 +46,7 @@ LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(notdir $(filter-out %.1,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
-	tests/* .ci/run 2>/dev/null)
+	scripts/routes/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9])
 
 all: programs build/lib/loopback.so scripts web
@@ -110,10 +110,11 @@ check: all
 
 # Scripts look for what belongs to them beside themselves, and in share/.
 install: all
-	install -d $(D)$(BINDIR) $(D)$(LIBDIR) $(D)$(DATADIR)/web
+	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/routes $(D)$(DATADIR)/web
 	install $(BINS) $(D)$(BINDIR)
 	install $(SCRIPTS:%=scripts/%) scripts/s2-lite $(D)$(LIBDIR)
 	install -m 644 scripts/common.sh build/lib/loopback.so $(D)$(LIBDIR)
+	install scripts/routes/* $(D)$(LIBDIR)/routes
 	for s in $(SCRIPTS); do \
 		ln -sfr $(D)$(LIBDIR)/$$s $(D)$(BINDIR)/$$s; done
 	install -m 644 $(BUILD)/web/* $(D)$(DATADIR)/web
