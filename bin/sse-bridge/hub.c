@@ -10,6 +10,7 @@
 
 #define RETRY_MIN_MS	500	/* clients that were cut come back between */
 #define RETRY_SPREAD_MS	1500	/* these, each at a time of its own */
+#define GAPS_MAX	65536	/* bytes of gaps that wait for a message */
 #define SCAN_MS		1000	/* how often viewers are looked at for pings */
 
 struct message {
@@ -47,6 +48,7 @@ struct channel {
 
 	TAILQ_HEAD(, message) messages;
 	size_t bytes;		/* of all of them */
+	struct buf gaps;	/* found; they go with the next message */
 	uint64_t base;		/* the ring is whole from here on */
 	uint64_t next;		/* where the pipeline would go on */
 	uint64_t seen;		/* 1 + the last first record of a message */
@@ -285,15 +287,33 @@ trim(struct channel *ch)
 	}
 }
 
-static void
-append(struct channel *ch, const void *data, size_t len, uint64_t seq)
+static struct message *
+message_new(struct channel *ch, const struct sse_message *from, uint64_t seq)
 {
 	struct message *m;
+	size_t gaps = buf_size(&ch->gaps);
+
+	if (from->data == NULL ||
+	    (m = malloc(sizeof *m + gaps + from->len)) == NULL)
+		return NULL;
+	m->seq = seq;
+	m->readers = 0;
+	m->len = gaps + from->len;
+	if (gaps > 0)
+		memcpy(m->data, buf_bytes(&ch->gaps), gaps);
+	memcpy(m->data + gaps, from->data, from->len);
+	return m;
+}
+
+static void
+append(struct channel *ch, const struct sse_message *from, uint64_t seq)
+{
+	struct message *m = message_new(ch, from, seq);
 	struct viewer *v;
 
+	buf_clear(&ch->gaps);
 	if (seq >= ch->seen)
 		ch->seen = seq + 1;
-	m = data == NULL ? NULL : malloc(sizeof *m + len);
 	if (m == NULL) {
 		log_warn("a message of session %s is over %u bytes, or there "
 		    "is no memory: its viewers resync", ch->id,
@@ -302,10 +322,6 @@ append(struct channel *ch, const void *data, size_t len, uint64_t seq)
 		ch->base = ch->seen;
 		return;
 	}
-	m->seq = seq;
-	m->readers = 0;
-	m->len = len;
-	memcpy(m->data, data, len);
 	TAILQ_INSERT_TAIL(&ch->messages, m, link);
 	ch->bytes += message_bytes(m);
 	ch->hub->bytes += message_bytes(m);
@@ -340,8 +356,6 @@ static bool
 is_repeat(struct channel *ch, const struct sse_message *m)
 {
 	struct tab *t;
-	char text[128];
-	int n;
 
 	if (!m->numbered)
 		return m->has_seq && m->seq < ch->seen;
@@ -353,12 +367,10 @@ is_repeat(struct channel *ch, const struct sse_message *m)
 	}
 	if (m->last <= t->last)
 		return true;
-	if (m->kind == SSE_BATCH && m->first > t->last + 1) {
-		n = snprintf(text, sizeof text, "event: gap\n"
+	if (m->kind == SSE_BATCH && m->first > t->last + 1)
+		buf_addf(&ch->gaps, "event: gap\n"
 		    "data: :gap tab=%x batch=%u-%u cause=lost\n\n",
 		    m->tab, t->last + 1, m->first - 1);
-		append(ch, text, n, m->has_seq ? m->seq : ch->seen);
-	}
 	t->last = m->last;
 	return false;
 }
@@ -480,7 +492,10 @@ take_message(void *arg, const struct sse_message *m)
 	}
 	if (is_repeat(ch, m))
 		return;
-	append(ch, m->data, m->len, m->has_seq ? m->seq :
+	if (m->kind == SSE_GAP && !m->has_seq &&
+	    buf_add(&ch->gaps, m->data, m->len) == 0)
+		return;
+	append(ch, m, m->has_seq ? m->seq :
 	    ch->seen > 0 ? ch->seen - 1 : ch->base);
 	if (m->has_next && m->next > ch->next)
 		ch->next = m->next;
@@ -621,6 +636,7 @@ channel_new(struct hub *h, const char *id, uint64_t from)
 	TAILQ_INIT(&ch->viewers);
 	TAILQ_INIT(&ch->messages);
 	ch->base = ch->next = from;
+	ch->gaps = (struct buf)BUF_INIT(GAPS_MAX);
 	ch->child = (struct child)CHILD_INIT;
 	ch->out = (struct watch)WATCH_INIT(out_ready, ch);
 	ch->exit = (struct watch)WATCH_INIT(exit_ready, ch);
@@ -645,6 +661,7 @@ channel_free(struct channel *ch)
 
 	pipeline_stop(ch);
 	sse_release(&ch->sse);
+	buf_release(&ch->gaps);
 	while ((m = TAILQ_FIRST(&ch->messages)) != NULL)
 		message_remove(ch, m);
 	TAILQ_REMOVE(&h->channels, ch, link);

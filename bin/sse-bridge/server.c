@@ -297,8 +297,9 @@ serve_file(struct http_request *r)
 {
 	struct server *s = r->arg;
 	const struct http_header headers[] = {
-		{ "Content-Security-Policy", s->csp },
 		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ s->csp[0] == '\0' ? NULL : "Content-Security-Policy",
+		    s->csp },
 		{ NULL, NULL },
 	};
 	const char *name = r->path + 1;
@@ -370,7 +371,8 @@ server_read_csp(struct server *s)
 	ssize_t n;
 	int fd;
 
-	strlcpy(s->csp, default_csp, sizeof s->csp);
+	/* Pages that share their origin with recordings have one. */
+	strlcpy(s->csp, s->routes == NULL ? "" : default_csp, sizeof s->csp);
 	fd = openat(s->webdir, "csp.txt", O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
@@ -382,7 +384,9 @@ server_read_csp(struct server *s)
 	for (i = 0; i < (size_t)n; i++)
 		s->csp[i] = b.data[i] < ' ' || b.data[i] > '~' ? ' ' :
 		    (char)b.data[i];
-	s->csp[n] = '\0';
+	while (i > 0 && s->csp[i - 1] == ' ')
+		i--;
+	s->csp[i] = '\0';
 	buf_release(&b);
 	return 0;
 }

@@ -92,29 +92,22 @@ find_place(struct sse_message *m, const struct directive *d, const char **why)
 	return 0;
 }
 
-/* The numbers of a batch, "5", or of a gap, "5" or "5-7". */
+/* The number of a batch, or those of a gap. */
 static int
 find_numbers(struct sse_message *m, const struct directive *d,
     const char **why)
 {
-	char text[sizeof "4294967295-4294967295"], *dash;
-	const char *bad = NULL;
+	uint64_t first, last;
+	int got;
 
-	if (directive_value(d, "batch", text, sizeof text, why) == -1)
-		return *why == NULL ? 0 : -1;
-	if (directive_tab(d, "tab", &m->tab, why) == -1)
+	if (directive_tab(d, "tab", &m->tab, why) == -1 ||
+	    (got = directive_range(d, "batch", RECORD_BATCH_MAX, &first,
+	    &last, why)) == -1)
 		return -1;
-	dash = strchr(text, '-');
-	if (dash != NULL)
-		*dash++ = '\0';
-	m->first = strtonum(text, 0, RECORD_BATCH_MAX, &bad);
-	m->last = m->first;
-	if (bad == NULL && dash != NULL)
-		m->last = strtonum(dash, m->first, RECORD_BATCH_MAX, &bad);
-	if (bad != NULL) {
-		*why = "a batch number is out of its range";
-		return -1;
-	}
+	if (got == 0)
+		return 0;
+	m->first = (uint32_t)first;
+	m->last = (uint32_t)last;
 	m->numbered = true;
 	return 0;
 }
