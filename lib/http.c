@@ -122,13 +122,14 @@ address_parse(const char *p, size_t n, struct http_address *a)
 	return true;
 }
 
-static bool
-address_is_loopback(const struct http_address *a)
+bool
+http_address_is_local(const struct http_address *a)
 {
 	static const unsigned char v4[13] = { [10] = 0xff, 0xff, 127 };
+	const struct in6_addr *v6 = (const struct in6_addr *)a->ip;
 
-	return memcmp(a->ip, v4, 13) == 0 ||
-	    IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)a->ip);
+	return memcmp(a->ip, v4, 13) == 0 || IN6_IS_ADDR_LOOPBACK(v6) ||
+	    IN6_IS_ADDR_UNSPECIFIED(v6);
 }
 
 static bool
@@ -325,7 +326,7 @@ conn_add(struct http *h, int fd, const struct sockaddr_storage *ss,
 	c->since = now_ms();
 	address_of(ss, &c->peer);
 	if (h->limits.per_address != 0 && !c->local &&
-	    !address_is_loopback(&c->peer) && !is_trusted(h, &c->peer)) {
+	    !http_address_is_local(&c->peer) && !is_trusted(h, &c->peer)) {
 		c->bucket = bucket_of(h, &c->peer);
 		if (h->counts[c->bucket] >= h->limits.per_address) {
 			close(fd);

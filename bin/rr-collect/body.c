@@ -1,0 +1,234 @@
+#include "body.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "record.h"
+#include "scan.h"
+
+#define GZIP_CHUNK	16384	/* bytes unpacked at a time */
+#define GZIP_MEMORY	49152	/* what zlib holds meanwhile, about */
+#define GZIP_WINDOW	(15 + 16)	/* zlib's largest, and gzip's frame */
+
+/* Hold what the text's memory is against the budget. */
+static int
+charge(struct body *b)
+{
+	size_t whole = b->text.cap + (b->gzip != NULL ? GZIP_MEMORY : 0);
+
+	b->budget->used += whole - b->charged;
+	b->charged = whole;
+	return b->budget->used > b->budget->max ? -1 : 0;
+}
+
+/* One byte of the text's limit is for a last LF. */
+void
+body_start(struct body *b, struct budget *budget, size_t max, bool gzip,
+    size_t expected)
+{
+	memset(b, 0, sizeof(*b));
+	b->text.max = max + 1;
+	b->budget = budget;
+	if (gzip) {
+		b->charged = GZIP_MEMORY;
+		budget->used += GZIP_MEMORY;
+		b->gzip = calloc(1, sizeof(*b->gzip));
+		if (b->gzip == NULL || budget->used > budget->max ||
+		    inflateInit2(b->gzip, GZIP_WINDOW) != Z_OK) {
+			free(b->gzip);
+			b->gzip = NULL;
+			b->state = BODY_NO_ROOM;
+			budget->used -= GZIP_MEMORY;
+			b->charged = 0;
+		}
+	} else if (expected > max) {
+		b->state = BODY_BIG;
+	} else if (budget->used + expected > budget->max ||
+	    buf_reserve(&b->text, expected + 1) == NULL || charge(b) == -1) {
+		b->state = BODY_NO_ROOM;
+	}
+}
+
+static void
+gzip_release(struct body *b)
+{
+	if (b->gzip == NULL)
+		return;
+	inflateEnd(b->gzip);
+	free(b->gzip);
+	b->gzip = NULL;
+	b->budget->used -= GZIP_MEMORY;
+	b->charged -= GZIP_MEMORY;
+}
+
+void
+body_release(struct body *b)
+{
+	gzip_release(b);
+	if (b->budget != NULL)
+		b->budget->used -= b->charged;
+	b->charged = 0;
+	buf_release(&b->text);
+}
+
+static unsigned char *
+room(struct body *b, size_t n)
+{
+	unsigned char *p;
+
+	if (buf_size(&b->text) + n > b->text.max - 1) {
+		b->state = BODY_BIG;
+		return NULL;
+	}
+	p = buf_reserve(&b->text, n + 1);
+	if (p == NULL || charge(b) == -1) {
+		b->state = BODY_NO_ROOM;
+		return NULL;
+	}
+	return p;
+}
+
+static void
+unpack(struct body *b, const void *data, size_t n)
+{
+	unsigned char chunk[GZIP_CHUNK], *p;
+	size_t got;
+	int r;
+
+	b->gzip->next_in = (Bytef *)(uintptr_t)data;
+	b->gzip->avail_in = (uInt)n;
+	while (b->state == BODY_GOOD) {
+		b->gzip->next_out = chunk;
+		b->gzip->avail_out = sizeof(chunk);
+		r = b->gzip_ended ? Z_STREAM_END :
+		    inflate(b->gzip, Z_NO_FLUSH);
+		if (r == Z_BUF_ERROR)
+			return;
+		if (r != Z_OK && r != Z_STREAM_END) {
+			b->state = BODY_BAD_GZIP;
+			return;
+		}
+		got = sizeof(chunk) - b->gzip->avail_out;
+		if (got > 0 && (p = room(b, got)) != NULL) {
+			memcpy(p, chunk, got);
+			b->text.len += got;
+		}
+		if (r == Z_STREAM_END) {
+			/* Nothing may follow. */
+			b->gzip_ended = true;
+			if (b->gzip->avail_in > 0)
+				b->state = BODY_BAD_GZIP;
+			return;
+		}
+	}
+}
+
+void
+body_add(struct body *b, const void *data, size_t n)
+{
+	unsigned char *p;
+
+	if (b->state != BODY_GOOD)
+		return;
+	if (b->gzip != NULL) {
+		unpack(b, data, n);
+	} else if ((p = room(b, n)) != NULL) {
+		memcpy(p, data, n);
+		b->text.len += n;
+	}
+}
+
+void
+body_end(struct body *b)
+{
+	if (b->gzip != NULL && b->state == BODY_GOOD && !b->gzip_ended)
+		b->state = BODY_BAD_GZIP;
+	gzip_release(b);
+}
+
+static int
+bad(struct judgement *j, const char *why, uint64_t line, uint64_t column)
+{
+	j->why = why;
+	j->line = line;
+	j->column = column;
+	return -1;
+}
+
+int
+body_judge_lines(struct body *b, struct judgement *j)
+{
+	const char *p, *end, *eol;
+	uint64_t number = 0;
+	struct scan scan;
+	int before = EVENT_NONE;
+
+	memset(j, 0, sizeof(*j));
+	if (buf_size(&b->text) == 0)
+		return bad(j, "there are no events in it", 0, 0);
+	if (b->text.data[b->text.len - 1] != '\n')
+		b->text.data[b->text.len++] = '\n';	/* room() left one */
+	p = (const char *)buf_bytes(&b->text);
+	end = p + buf_size(&b->text);
+	for (; p < end; p = eol + 1) {
+		number++;
+		eol = memchr(p, '\n', (size_t)(end - p));
+		if (eol == p)
+			continue;
+		if (*p == ':')
+			return bad(j, "directives are not taken from outside",
+			    number, 1);
+		if (*p != '{' && *p != '"')
+			return bad(j, "an event begins with '{' or '\"'",
+			    number, 1);
+		if (scan_event(p, (size_t)(eol - p), &scan) == -1)
+			return bad(j, scan.why, number, scan.column);
+		if (scan.type == EVENT_FULL_SNAPSHOT && before == EVENT_META)
+			j->full = true;
+		if (*p == '"')
+			j->packed = true;
+		before = scan.type;
+		if (++j->events > RECORD_COUNT_MAX) {
+			j->too_many = true;
+			return bad(j, "more events than a batch may hold",
+			    number, 1);
+		}
+	}
+	if (j->events == 0)
+		return bad(j, "there are no events in it", 0, 0);
+	return 0;
+}
+
+int
+body_judge_object(struct body *b, size_t max, struct judgement *j)
+{
+	unsigned char *p = buf_bytes(&b->text);
+	size_t n = buf_size(&b->text);
+	struct scan scan;
+
+	memset(j, 0, sizeof(*j));
+	/* Outside of strings, where JSON takes none, a line end is a blank. */
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\n' || p[i] == '\r')
+			p[i] = ' ';
+	while (n > 0 && (*p == ' ' || *p == '\t')) {
+		buf_take(&b->text, 1);
+		p++;
+		n--;
+	}
+	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t')) {
+		b->text.len--;
+		n--;
+	}
+	if (n == 0)
+		return buf_add(&b->text, "{}", 2) == -1 ?
+		    bad(j, "there is no room for it", 0, 0) : 0;
+	if (n > max)
+		return bad(j, "it is too long", 1, max + 1);
+	if (*p != '{')
+		return bad(j, "it is no JSON object", 1, 1);
+	if (scan_event((const char *)p, n, &scan) == -1)
+		return bad(j, scan.why, 1, scan.column);
+	return 0;
+}

@@ -1,0 +1,679 @@
+#include "ingest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lines.h"
+#include "log.h"
+#include "post.h"
+#include "record.h"
+
+#define CONTENT_JSON	"application/json"
+#define CONTENT_TEXT	"text/plain; charset=utf-8"
+#define WEB_CACHE	"public, max-age=300"
+
+/* ---- answers ---- */
+
+/* Append s as a JSON string. */
+static void
+json_string(struct buf *b, const char *s)
+{
+	buf_add(b, "\"", 1);
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_addf(b, "\\%c", *s);
+		else if ((unsigned char)*s < ' ')
+			buf_addf(b, "\\u%04x", *s);
+		else
+			buf_add(b, s, 1);
+	}
+	buf_add(b, "\"", 1);
+}
+
+static void
+reply_json(struct http_request *r, unsigned status, uint64_t retry,
+    const struct buf *b)
+{
+	struct http_header headers[5];
+	const char *origin = http_header(r, "Origin");
+	char after[24];
+	int n = 0;
+
+	headers[n++] = (struct http_header){ "Cache-Control", "no-store" };
+	if (origin != NULL)
+		headers[n++] = (struct http_header){
+		    "Access-Control-Allow-Origin", origin };
+	if (retry > 0) {
+		snprintf(after, sizeof(after), "%llu",
+		    (unsigned long long)(retry + 999) / 1000);
+		headers[n++] = (struct http_header){ "Retry-After", after };
+	}
+	if (status == 405)
+		headers[n++] = (struct http_header){ "Allow",
+		    "POST, OPTIONS" };
+	headers[n].name = NULL;
+	http_reply(r, status, CONTENT_JSON, buf_bytes(b), buf_size(b),
+	    headers);
+}
+
+static const struct {
+	const char *word;
+	unsigned status;
+} verdicts[] = {
+	[VERDICT_OPEN] = { "open", 201 },
+	[VERDICT_STORED] = { "stored", 200 },
+	[VERDICT_STOPPED] = { "stopped", 200 },
+	[VERDICT_CLOSED] = { "closed", 409 },
+	[VERDICT_GONE] = { "gone", 410 },
+	[VERDICT_BIG] = { "big", 413 },
+	[VERDICT_BAD] = { "bad", 400 },
+	[VERDICT_DENIED] = { "denied", 401 },
+	[VERDICT_SLOW] = { "slow", 429 },
+	[VERDICT_AWAY] = { "away", 503 },
+};
+
+static void
+reply_verdict(struct http_request *r, const struct verdict *v)
+{
+	struct ingest *in = r->arg;
+	struct buf *b = &in->answer;
+
+	buf_clear(b);
+	buf_addf(b, "{\"verdict\":\"%s\"", verdicts[v->code].word);
+	if (v->error != NULL) {
+		buf_addf(b, ",\"error\":");
+		json_string(b, v->error);
+	}
+	if (v->line > 0)
+		buf_addf(b, ",\"line\":%llu,\"column\":%llu",
+		    (unsigned long long)v->line,
+		    (unsigned long long)v->column);
+	if (v->want > 0)
+		buf_addf(b, ",\"want\":%u", v->want);
+	if (v->retry > 0)
+		buf_addf(b, ",\"retry\":%llu", (unsigned long long)v->retry);
+	buf_addf(b, "}\n");
+	reply_json(r, v->status != 0 ? v->status : verdicts[v->code].status,
+	    v->retry, b);
+}
+
+static void
+refuse(struct http_request *r, enum verdict_code code, unsigned status,
+    const char *error)
+{
+	const struct verdict v = { .code = code, .status = status,
+	    .error = error };
+
+	reply_verdict(r, &v);
+}
+
+static void
+refuse_for(struct http_request *r, enum verdict_code code, uint64_t retry,
+    const char *error)
+{
+	const struct verdict v = { .code = code, .error = error,
+	    .retry = retry };
+
+	reply_verdict(r, &v);
+}
+
+static void
+add_token(struct ingest *in, struct post *p)
+{
+	uint32_t expires = (uint32_t)(in->clock / 1000) +
+	    INGEST_TOKEN_SECONDS;
+	char token[TOKEN_LEN + 1];
+
+	token_make(in->signer, p->id, p->key->number, expires, token);
+	buf_addf(&in->answer, ",\"token\":\"%s\",\"expires\":%llu", token,
+	    (unsigned long long)expires * 1000);
+}
+
+static unsigned
+flush_of(const struct ingest *in)
+{
+	return in->store.ring.waiting > in->store.ring.nslots / 2 ?
+	    INGEST_FLUSH_BUSY_MS : INGEST_FLUSH_MS;
+}
+
+static void
+reply_ready(struct http_request *r, const struct verdict *v)
+{
+	static const struct http_header headers[] = {
+		{ "Cache-Control", "no-store" }, { NULL, NULL },
+	};
+	const char *text = v->code == VERDICT_STORED ? "ready\n" : v->error;
+
+	http_reply(r, v->code == VERDICT_STORED ? 200 : 503, CONTENT_TEXT,
+	    text, strlen(text), headers);
+}
+
+void
+post_answer(struct post *p, const struct verdict *v)
+{
+	struct http_request *r = p->request;
+	struct ingest *in = r->arg;
+	struct buf *b = &in->answer;
+
+	if (p->kind == POST_READY) {
+		reply_ready(r, v);
+		return;
+	}
+	if (v->error != NULL) {
+		reply_verdict(r, v);
+		return;
+	}
+	buf_clear(b);
+	buf_addf(b, "{\"verdict\":\"%s\"", verdicts[v->code].word);
+	if (v->code == VERDICT_OPEN) {
+		buf_addf(b, ",\"id\":\"%s\"", p->id);
+		add_token(in, p);
+		buf_addf(b, ",\"time\":%llu,\"flush\":%u,\"beat\":%u",
+		    (unsigned long long)in->clock, flush_of(in),
+		    INGEST_BEAT_MS);
+	} else if (v->code == VERDICT_STORED) {
+		if (p->kind == POST_LINES)
+			buf_addf(b, ",\"tab\":\"%08x\",\"batch\":%u", p->tab,
+			    p->batch);
+		if (v->has_seq)
+			buf_addf(b, ",\"seq\":%llu",
+			    (unsigned long long)v->seq);
+		if (v->repeat)
+			buf_addf(b, ",\"repeat\":true");
+		if (v->snapshot && p->kind == POST_LINES)
+			buf_addf(b, ",\"snapshot\":true");
+		buf_addf(b, ",\"watched\":false,\"flush\":%u", flush_of(in));
+		if (p->renew)
+			add_token(in, p);
+	}
+	buf_addf(b, "}\n");
+	reply_json(r, verdicts[v->code].status, 0, b);
+}
+
+/* ---- a request's head ---- */
+
+/* Too many from this address or with this key: -1, and it is refused. */
+static int
+check_rate(struct http_request *r, struct post *p)
+{
+	struct ingest *in = r->arg;
+	uint64_t now = in->store.now, wait = 0, more;
+	bool open = p->kind == POST_OPEN;
+
+	if (!http_address_is_local(&r->client))
+		wait = bucket_take(limiter_bucket(in->limiter, &r->client,
+		    open ? LIMIT_OPENS : LIMIT_POSTS, now),
+		    open ? &in->opens : &in->posts, now);
+	more = bucket_take(open ? &p->key->opens : &p->key->posts,
+	    open ? &p->key->opens_rate : &p->key->posts_rate, now);
+	if (more > wait)
+		wait = more;
+	if (wait == 0)
+		return 0;
+	refuse_for(r, VERDICT_SLOW, wait, open ?
+	    "too many sessions at once" : "too many requests at once");
+	return -1;
+}
+
+/* The key may be used from this page and machine: 0, or refused with -1. */
+static int
+check_origin(struct http_request *r, const struct key *key)
+{
+	const char *origin = http_header(r, "Origin");
+
+	if (key->local && !http_address_is_local(&r->client)) {
+		refuse(r, VERDICT_DENIED, 403,
+		    "without a key file only this machine may record");
+		return -1;
+	}
+	if (!key_allows(key, origin)) {
+		refuse(r, VERDICT_DENIED, 403,
+		    "pages of this origin may not use this key");
+		return -1;
+	}
+	return 0;
+}
+
+static int
+check_key(struct http_request *r, struct post *p)
+{
+	struct ingest *in = r->arg;
+	const char *name = http_query(r, "key");
+
+	p->key = name == NULL ? NULL : key_by_name(&in->keys, name);
+	if (p->key == NULL) {
+		refuse(r, VERDICT_DENIED, 401, "no such key");
+		return -1;
+	}
+	return check_origin(r, p->key);
+}
+
+static int
+check_token(struct http_request *r, struct post *p)
+{
+	struct ingest *in = r->arg;
+	const char *token = http_query(r, "token");
+	uint64_t key, now = in->clock / 1000;
+	uint32_t expires;
+
+	if (!session_id_is_valid(r->segments[2].p, r->segments[2].len)) {
+		refuse(r, VERDICT_DENIED, 401, "no such session");
+		return -1;
+	}
+	memcpy(p->id, r->segments[2].p, SESSION_ID_LEN);
+	if (token == NULL ||
+	    token_check(in->signer, p->id, token, &key, &expires) == -1) {
+		refuse(r, VERDICT_DENIED, 401,
+		    "the token is not for this session");
+		return -1;
+	}
+	p->key = key_by_number(&in->keys, key);
+	if (p->key == NULL) {
+		refuse(r, VERDICT_DENIED, 401, "the key was withdrawn");
+		return -1;
+	}
+	if (check_origin(r, p->key) == -1)
+		return -1;
+	if (expires <= now) {
+		refuse(r, VERDICT_CLOSED, 0,
+		    "the token has expired; open a new session");
+		return -1;
+	}
+	p->renew = expires - now < INGEST_TOKEN_SECONDS / 2;
+	return 0;
+}
+
+static bool
+parse_number(const char *s, const char **end, uint32_t max, uint32_t *out)
+{
+	uint64_t n = 0;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if ((n = n * 10 + (uint64_t)(*s - '0')) > max)
+			return false;
+	*end = s;
+	*out = (uint32_t)n;
+	return true;
+}
+
+static bool
+query_number(const struct http_request *r, const char *key, uint32_t max,
+    uint32_t *out, bool *there)
+{
+	const char *s = http_query(r, key), *end;
+
+	*there = s != NULL;
+	return s == NULL || (parse_number(s, &end, max, out) && *end == '\0');
+}
+
+static bool
+query_tab(const struct http_request *r, uint32_t *tab, bool *there)
+{
+	const char *s = http_query(r, "tab");
+	size_t n;
+
+	*there = s != NULL;
+	if (s == NULL)
+		return true;
+	n = strlen(s);
+	if (n == 0 || n > 8 || s[strspn(s, "0123456789abcdef")] != '\0')
+		return false;
+	*tab = (uint32_t)strtoul(s, NULL, 16);
+	return true;
+}
+
+static const char *
+parse_lines(struct http_request *r, struct post *p)
+{
+	bool tab, batch;
+
+	if (!query_tab(r, &p->tab, &tab))
+		return "tab must be 1 to 8 lower-case hex digits";
+	if (!query_number(r, "batch", RECORD_BATCH_MAX, &p->batch, &batch) ||
+	    (batch && p->batch == 0))
+		return "batch must be a number from 1";
+	if (!query_number(r, "snap", RECORD_SNAP_MAX, &p->snap, &p->has_snap))
+		return "snap must be a number";
+	if (tab && !batch)
+		return "tab without batch";
+	p->numbered = batch;
+	p->last = p->batch;
+	return NULL;
+}
+
+static const char *
+parse_gap(struct http_request *r, struct post *p)
+{
+	static const char *const causes[] = { "overflow", "privacy", "lost" };
+	const char *batch = http_query(r, "batch"), *end;
+	const char *cause = http_query(r, "cause");
+	const char *within = http_query(r, "within");
+	bool there;
+
+	if (!query_tab(r, &p->tab, &there) || !there)
+		return "tab must be 1 to 8 lower-case hex digits";
+	if (batch == NULL || !parse_number(batch, &end, RECORD_BATCH_MAX,
+	    &p->batch) || p->batch == 0)
+		return "batch must be N or N-M";
+	p->last = p->batch;
+	if (*end == '-' && !parse_number(end + 1, &end, RECORD_BATCH_MAX,
+	    &p->last))
+		return "batch must be N or N-M";
+	if (*end != '\0' || p->last < p->batch ||
+	    p->last - p->batch >= RECORD_COUNT_MAX)
+		return "batch must be N or N-M, of at most 16383 numbers";
+	p->within = within != NULL && strcmp(within, "1") == 0;
+	if (p->within && p->last != p->batch)
+		return "within=1 is of one batch";
+	if (!query_number(r, "events", RECORD_BATCH_MAX, &p->events, &there))
+		return "events must be a number";
+	for (size_t i = 0; cause != NULL &&
+	    i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (strcmp(cause, causes[i]) == 0)
+			p->cause = causes[i];
+	if (p->cause == NULL)
+		return "cause must be overflow, privacy or lost";
+	p->numbered = true;
+	return NULL;
+}
+
+static const struct {
+	const char *word;
+	enum post_kind kind;
+} session_routes[] = {
+	{ "lines", POST_LINES },
+	{ "beat", POST_BEAT },
+	{ "meta", POST_META },
+	{ "gap", POST_GAP },
+	{ "stop", POST_STOP },
+};
+
+/* The kind of post, from method and path.  -1: refused. */
+static int
+route(struct http_request *r, struct post *p)
+{
+	const size_t n = sizeof(session_routes) / sizeof(session_routes[0]);
+	size_t i;
+
+	if (!http_segment_is(r, 1, "sessions") || r->nsegments < 2) {
+		refuse(r, VERDICT_BAD, 404, "no such route");
+		return -1;
+	}
+	p->kind = POST_OPEN;
+	if (r->nsegments != 2) {
+		for (i = 0; i < n; i++)
+			if (http_segment_is(r, 3, session_routes[i].word))
+				break;
+		if (r->nsegments != 4 || i == n) {
+			refuse(r, VERDICT_BAD, 404, "no such route");
+			return -1;
+		}
+		p->kind = session_routes[i].kind;
+	}
+	if (r->method != HTTP_POST) {
+		refuse(r, VERDICT_BAD, 405, "only POST");
+		return -1;
+	}
+	return 0;
+}
+
+static int
+parse_query(struct http_request *r, struct post *p)
+{
+	const char *why = NULL;
+	bool there;
+
+	if (p->kind == POST_LINES)
+		why = parse_lines(r, p);
+	else if (p->kind == POST_GAP)
+		why = parse_gap(r, p);
+	else if (p->kind == POST_BEAT && !query_tab(r, &p->tab, &there))
+		why = "tab must be 1 to 8 lower-case hex digits";
+	if (why == NULL)
+		return 0;
+	refuse(r, VERDICT_BAD, 0, why);
+	return -1;
+}
+
+static bool
+query_is(const struct http_request *r, const char *key, const char *value)
+{
+	const char *s = http_query(r, key);
+
+	return s != NULL && strcmp(s, value) == 0;
+}
+
+/* Make ready for the body, or refuse it for what its head says. */
+static int
+start_body(struct http_request *r, struct post *p)
+{
+	struct ingest *in = r->arg;
+	size_t max = p->kind == POST_LINES ? in->body_max : INGEST_META_MAX;
+	const char *coding = http_header(r, "Content-Encoding");
+	bool gzip = query_is(r, "gz", "1") ||
+	    (coding != NULL && strcmp(coding, "gzip") == 0);
+	size_t expected = 0;
+
+	if (r->length != HTTP_LENGTH_UNKNOWN && r->length > max) {
+		refuse(r, VERDICT_BIG, 0, p->kind == POST_LINES ?
+		    "the batch is too long; split it" : "it is too long");
+		return -1;
+	}
+	if (r->length != HTTP_LENGTH_UNKNOWN)
+		expected = (size_t)r->length;
+	body_start(&p->body, &in->budget, max, gzip, expected);
+	return 0;
+}
+
+static void
+begin_post(struct http_request *r)
+{
+	struct ingest *in = r->arg;
+	struct post *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		return;
+	}
+	p->request = r;
+	r->state = p;
+	if (route(r, p) == -1 ||
+	    (p->kind == POST_OPEN ? check_key(r, p) :
+	    check_token(r, p)) == -1 ||
+	    check_rate(r, p) == -1 || parse_query(r, p) == -1)
+		return;
+	if (store_is_full(&in->store)) {
+		refuse_for(r, VERDICT_AWAY, 2000,
+		    "too much waits to be stored");
+		return;
+	}
+	start_body(r, p);
+}
+
+/* ---- other routes ---- */
+
+static void
+reply_options(struct http_request *r)
+{
+	const char *origin = http_header(r, "Origin");
+	const struct http_header headers[] = {
+		{ "Access-Control-Allow-Origin", origin },
+		{ "Access-Control-Allow-Methods", "POST" },
+		{ "Access-Control-Allow-Headers", "Content-Type" },
+		{ "Access-Control-Max-Age", "86400" },
+		{ NULL, NULL },
+	};
+
+	http_reply(r, 204, NULL, "", 0, origin != NULL ? headers : NULL);
+}
+
+static void
+begin_health(struct http_request *r)
+{
+	static const struct http_header headers[] = {
+		{ "Cache-Control", "no-store" }, { NULL, NULL },
+	};
+	struct post *p;
+
+	if (http_segment_is(r, 1, "live") && r->nsegments == 2) {
+		http_reply(r, 200, CONTENT_TEXT, "live\n", 5, headers);
+		return;
+	}
+	if (!http_segment_is(r, 1, "ready") || r->nsegments != 2) {
+		refuse(r, VERDICT_BAD, 404, "no such route");
+		return;
+	}
+	if ((p = calloc(1, sizeof(*p))) == NULL) {
+		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		return;
+	}
+	p->kind = POST_READY;
+	p->request = r;
+	r->state = p;
+}
+
+static void
+begin(struct http_request *r)
+{
+	static const struct http_header any_page[] = {
+		{ "Access-Control-Allow-Origin", "*" },
+		{ "Cross-Origin-Resource-Policy", "cross-origin" },
+		{ NULL, NULL },
+	};
+	struct ingest *in = r->arg;
+
+	if (http_segment_is(r, 0, "v1")) {
+		if (r->method == HTTP_OPTIONS)
+			reply_options(r);
+		else
+			begin_post(r);
+	} else if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
+		refuse(r, VERDICT_BAD, 404, "no such route");
+	} else if (http_segment_is(r, 0, "health")) {
+		begin_health(r);
+	} else if (in->web == -1 || !http_reply_file(r, in->web, r->path + 1,
+	    WEB_CACHE, any_page)) {
+		refuse(r, VERDICT_BAD, 404, "no such route");
+	}
+}
+
+/* ---- its body and its end ---- */
+
+static void
+receive(struct http_request *r, const void *data, size_t n)
+{
+	struct post *p = r->state;
+
+	if (p != NULL && p->kind != POST_READY)
+		body_add(&p->body, data, n);
+}
+
+static int
+check_body_state(struct http_request *r, struct post *p)
+{
+	switch (p->body.state) {
+	case BODY_GOOD:
+		return 0;
+	case BODY_BIG:
+		refuse(r, VERDICT_BIG, 0, p->kind == POST_LINES ?
+		    "the batch is too long; split it" : "it is too long");
+		break;
+	case BODY_BAD_GZIP:
+		refuse(r, VERDICT_BAD, 0, "it is not good gzip");
+		break;
+	case BODY_NO_ROOM:
+		refuse_for(r, VERDICT_AWAY, 2000, "too much comes in at once");
+		break;
+	}
+	return -1;
+}
+
+static int
+judge_body(struct http_request *r, struct post *p)
+{
+	struct verdict v = { .code = VERDICT_BAD };
+	struct judgement j;
+	int ok = 0;
+
+	switch (p->kind) {
+	case POST_LINES:
+		ok = body_judge_lines(&p->body, &j);
+		p->full = j.full;
+		p->packed = j.packed;
+		if (j.too_many)
+			v.code = VERDICT_BIG;
+		break;
+	case POST_OPEN:
+	case POST_META:
+	case POST_STOP:
+		ok = body_judge_object(&p->body, INGEST_META_MAX, &j);
+		break;
+	case POST_BEAT:
+	case POST_GAP:
+	case POST_READY:
+		break;
+	}
+	if (ok == 0)
+		return 0;
+	v.error = j.why;
+	v.line = j.line;
+	v.column = j.column;
+	reply_verdict(r, &v);
+	return -1;
+}
+
+/* What the key says of its pages goes behind what they say: the last counts. */
+static int
+add_source(struct post *p)
+{
+	struct buf *b = &p->body.text;
+	bool empty;
+
+	if (p->key->source[0] == '\0')
+		return 0;
+	b->max += KEY_SOURCE_MAX + 32;
+	b->len--;			/* the '}' */
+	empty = memchr(buf_bytes(b), ':', buf_size(b)) == NULL;
+	return buf_addf(b, "%s\"source\":\"%s\"}", empty ? "" : ",",
+	    p->key->source);
+}
+
+static void
+end(struct http_request *r)
+{
+	struct ingest *in = r->arg;
+	struct post *p = r->state;
+
+	assert(p != NULL);
+	if (p->kind != POST_READY) {
+		body_end(&p->body);
+		if (check_body_state(r, p) == -1 || judge_body(r, p) == -1)
+			return;
+	}
+	if (p->kind == POST_OPEN) {
+		session_id_make(in->clock, p->id);
+		if (add_source(p) == -1) {
+			refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+			return;
+		}
+	}
+	store_submit(&in->store, p);
+}
+
+static void
+done(struct http_request *r)
+{
+	struct ingest *in = r->arg;
+	struct post *p = r->state;
+
+	if (p == NULL)
+		return;
+	store_forget(&in->store, p);
+	body_release(&p->body);
+	free(p);
+}
+
+const struct http_program ingest_program = { begin, receive, end, done, NULL };

@@ -1,0 +1,59 @@
+/*
+ * Project keys: who may open sessions, and from which pages.
+ *
+ * The file has one key a line; rr-collect(1), FILES, describes it:
+ *
+ *	KEY [ORIGIN ...] [source=NAME] [opens=N] [posts=N]
+ *
+ * Without a file there is one key, "dev", for pages of this machine alone.
+ */
+#ifndef KEYS_H
+#define KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limit.h"
+
+#define KEY_NAME_MAX	64	/* bytes of a key */
+#define KEY_SOURCE_MAX	120	/* bytes of its source name */
+#define KEY_ORIGINS_MAX	32	/* origins of a key */
+#define KEYS_MAX	4096	/* keys in a file */
+#define KEYS_LINE_MAX	8192	/* bytes of a line */
+
+struct key {
+	char name[KEY_NAME_MAX + 1];
+	uint64_t number;	/* stands for it in tokens */
+	bool revoked;		/* no longer in the file */
+	bool seen;		/* in the file being read */
+	bool local;		/* for clients and pages of this machine */
+	char source[KEY_SOURCE_MAX + 1];
+	char *origins[KEY_ORIGINS_MAX];
+	int norigins;
+	struct rate opens_rate, posts_rate;
+	struct bucket opens, posts;
+};
+
+/* A key stays where it is, even one that is revoked, until keys_free(). */
+struct keys {
+	struct key **list;	/* sorted by number */
+	int n;
+};
+
+/*
+ * Read the file, or with NULL make the key "dev".  Called again, it reads
+ * again: keys that are gone are revoked.  0, or -1 with a message in why, and
+ * what was read before stays in force.
+ */
+int keys_load(struct keys *, const char *path, char *why, size_t size);
+void keys_free(struct keys *);
+
+/* The key of this name or number that is not revoked, or NULL. */
+struct key *key_by_name(const struct keys *, const char *name);
+struct key *key_by_number(const struct keys *, uint64_t number);
+
+/* True if pages of this origin may use it; NULL is a request without one. */
+bool key_allows(const struct key *, const char *origin);
+
+#endif

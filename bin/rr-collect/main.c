@@ -1,0 +1,481 @@
+/*
+ * rr-collect: takes recordings over HTTP and hands them down the ring.
+ */
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exits.h"
+#include "http.h"
+#include "ingest.h"
+#include "listen.h"
+#include "log.h"
+#include "notify.h"
+#include "settings.h"
+
+#define LISTEN_DEFAULT	"127.0.0.1:8787"
+#define STOP_MS		10000	/* requests may take that long at the end */
+#define WHY_MAX		512
+#define SESSIONS_MAX	100000	/* defaults of options */
+#define UNITS_MAX	8192
+#define MEMORY_MAX	(256u << 20)
+#define OPENS_MINUTE	300
+#define POSTS_SECOND	200
+#define BURST_SECONDS	10
+
+struct options {
+	const char *listen[LISTEN_MAX];
+	int nlisten;
+	const char *keys;
+	const char *secret;
+	const char *web;
+	bool shared;
+	unsigned sessions;
+	unsigned units;
+	size_t memory;
+	size_t body;
+	unsigned opens;
+	unsigned posts;
+	struct http_limits limits;
+	const char *proxies[64];
+	int nproxies;
+};
+
+struct collector {
+	struct options options;
+	struct ingest ingest;
+	struct http *http;
+	int listeners[LISTEN_MAX];
+	int epoll;
+	int signals;
+	bool waiting;		/* for the pipe to take more */
+	uint64_t stop;		/* ms: when it must end; 0: not yet */
+	uint64_t tick;
+	uint64_t watchdog;	/* ms between signs of life; 0: none wanted */
+	uint64_t watchdog_last;
+};
+
+static const char usage_text[] =
+"usage: rr-collect [-Rv] [-k keys] [-l address] [-P proxy] [-S secret] [-w dir]\n"
+"    [--max-body n] [--max-connections n] [--max-memory n] [--max-sessions n]\n"
+"    [--max-stored n] [--opens n] [--posts n]\n"
+"\n"
+"Takes recordings over HTTP, writes them to standard output as lines, and reads\n"
+"from standard input what became of them: the upper end of rr-ingest.\n"
+"\n"
+"  -k, --keys FILE      project keys and their origins\n"
+"  -l, --listen ADDR    HOST:PORT, unix:PATH or fd:N (" LISTEN_DEFAULT ")\n"
+"  -P, --proxy ADDR     believe this proxy's X-Forwarded-For\n"
+"  -R, --reuse-port     other processes listen on the same port\n"
+"  -S, --secret FILE    signs the tokens; made if there is none\n"
+"  -v, --verbose        say more\n"
+"  -w, --web DIR        serve the recorder's scripts from there\n";
+
+enum {
+	OPT_MAX_BODY = 256,
+	OPT_MAX_CONNECTIONS,
+	OPT_MAX_MEMORY,
+	OPT_MAX_SESSIONS,
+	OPT_MAX_STORED,
+	OPT_OPENS,
+	OPT_POSTS,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "keys", required_argument, NULL, 'k' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "max-body", required_argument, NULL, OPT_MAX_BODY },
+	{ "max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS },
+	{ "max-memory", required_argument, NULL, OPT_MAX_MEMORY },
+	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
+	{ "max-stored", required_argument, NULL, OPT_MAX_STORED },
+	{ "opens", required_argument, NULL, OPT_OPENS },
+	{ "posts", required_argument, NULL, OPT_POSTS },
+	{ "proxy", required_argument, NULL, 'P' },
+	{ "reuse-port", no_argument, NULL, 'R' },
+	{ "secret", required_argument, NULL, 'S' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "web", required_argument, NULL, 'w' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void
+usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(EXIT_USAGE);
+}
+
+static long long
+number(const char *what, const char *text, long long min, long long max)
+{
+	const char *errstr;
+	long long n = strtonum(text, min, max, &errstr);
+
+	if (errstr != NULL)
+		log_die(EXIT_USAGE, "--%s %s: %s; expected a number from "
+		    "%lld to %lld", what, text, errstr, min, max);
+	return n;
+}
+
+static void
+parse_options(struct options *o, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hk:l:P:RS:vw:", long_options,
+	    NULL)) != -1) {
+		switch (c) {
+		case 'h':
+			fputs(usage_text, stdout);
+			log_exit_flushed(EXIT_OK);
+		case OPT_VERSION:
+			puts("rr-collect " RR_VERSION);
+			log_exit_flushed(EXIT_OK);
+		case 'k':
+			o->keys = optarg;
+			break;
+		case 'l':
+			if (o->nlisten == LISTEN_MAX)
+				log_die(EXIT_USAGE, "-l at most %d times",
+				    LISTEN_MAX);
+			o->listen[o->nlisten++] = optarg;
+			break;
+		case 'P':
+			if (o->nproxies == 64)
+				log_die(EXIT_USAGE, "-P at most 64 times");
+			o->proxies[o->nproxies++] = optarg;
+			break;
+		case 'R':
+			o->shared = true;
+			break;
+		case 'S':
+			o->secret = optarg;
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'w':
+			o->web = optarg;
+			break;
+		case OPT_MAX_BODY:
+			o->body = (size_t)number("max-body", optarg, 1024,
+			    RECORD_TEXT_MAX / 2);
+			break;
+		case OPT_MAX_CONNECTIONS:
+			o->limits.connections = (unsigned)number(
+			    "max-connections", optarg, 1, 1000000);
+			break;
+		case OPT_MAX_MEMORY:
+			o->memory = (size_t)number("max-memory", optarg,
+			    1 << 20, 1LL << 40);
+			break;
+		case OPT_MAX_SESSIONS:
+			o->sessions = (unsigned)number("max-sessions", optarg,
+			    1, 10000000);
+			break;
+		case OPT_MAX_STORED:
+			o->units = (unsigned)number("max-stored", optarg, 1,
+			    1000000);
+			break;
+		case OPT_OPENS:
+			o->opens = (unsigned)number("opens", optarg, 0,
+			    1000000);
+			break;
+		case OPT_POSTS:
+			o->posts = (unsigned)number("posts", optarg, 0,
+			    1000000);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc)
+		usage();
+	if (o->nlisten == 0)
+		o->listen[o->nlisten++] = LISTEN_DEFAULT;
+}
+
+static uint64_t
+clock_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void
+keep_time(struct collector *c)
+{
+	c->ingest.store.now = clock_ms(CLOCK_MONOTONIC);
+	c->ingest.clock = clock_ms(CLOCK_REALTIME);
+}
+
+/* ---- setting up ---- */
+
+static void
+set_up_ingest(struct collector *c, const char *prefix)
+{
+	const struct options *o = &c->options;
+	struct ingest *in = &c->ingest;
+	char why[WHY_MAX];
+
+	if (store_init(&in->store, STDIN_FILENO, STDOUT_FILENO, prefix,
+	    o->sessions, o->units) == -1 ||
+	    (in->limiter = limiter_new()) == NULL)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	if (keys_load(&in->keys, o->keys, why, sizeof(why)) == -1)
+		log_die(EXIT_CONFIG, "%s", why);
+	if ((in->signer = signer_new(o->secret, why, sizeof(why))) == NULL)
+		log_die(EXIT_CONFIG, "%s", why);
+	if (o->keys == NULL)
+		log_info("no key file: key 'dev' for pages of this machine");
+	if (o->secret == NULL)
+		log_warn("no secret file: tokens end with this process; "
+		    "see -S");
+	in->web = -1;
+	if (o->web != NULL && (in->web = open(o->web, O_PATH | O_DIRECTORY |
+	    O_CLOEXEC)) == -1)
+		log_die(EXIT_CONFIG, "cannot serve '%s': %s", o->web,
+		    strerror(errno));
+	in->opens = (struct rate){ o->opens / 60000.0, o->opens };
+	in->posts = (struct rate){ o->posts / 1000.0,
+	    (double)o->posts * BURST_SECONDS };
+	in->budget.max = o->memory;
+	in->body_max = o->body;
+	in->answer.max = INGEST_ANSWER_MAX;
+}
+
+static void
+set_up_http(struct collector *c)
+{
+	const struct options *o = &c->options;
+	struct http_program program = ingest_program;
+	char name[LISTEN_NAME_MAX];
+	const char *why;
+
+	program.arg = &c->ingest;
+	if ((c->http = http_new(&program, &o->limits)) == NULL)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	for (int i = 0; i < o->nproxies; i++)
+		if (http_trust(c->http, o->proxies[i]) == -1)
+			log_die(EXIT_USAGE, "-P %s: neither an address nor a "
+			    "network nor 'unix'", o->proxies[i]);
+	for (int i = 0; i < o->nlisten; i++) {
+		c->listeners[i] = listen_open(o->listen[i], o->shared, &why);
+		if (c->listeners[i] == -1 && errno == 0)
+			log_die(EXIT_USAGE, "-l %s: %s", o->listen[i], why);
+		if (c->listeners[i] == -1)
+			log_die(EXIT_CONFIG, "-l %s: %s: %s", o->listen[i],
+			    why, strerror(errno));
+		if (http_listen(c->http, c->listeners[i]) == -1)
+			log_die(EXIT_OTHER, "-l %s: %s", o->listen[i],
+			    strerror(errno));
+		log_info("listening on %s", listen_name(c->listeners[i],
+		    name));
+	}
+}
+
+static void
+watch(struct collector *c, int fd, uint32_t events, const char *what)
+{
+	struct epoll_event ev = { .events = events, .data.fd = fd };
+
+	if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) == -1)
+		log_die(EXIT_USAGE, "%s: %s; it must be a pipe", what,
+		    strerror(errno));
+}
+
+static void
+set_up_loop(struct collector *c)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1 ||
+	    (c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) ==
+	    -1 || (c->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	watch(c, STDIN_FILENO, EPOLLIN, "standard input");
+	watch(c, STDOUT_FILENO, 0, "standard output");
+	watch(c, c->signals, EPOLLIN, "signals");
+	watch(c, http_fd(c->http), EPOLLIN, "HTTP");
+}
+
+/* ---- running ---- */
+
+static void
+take_signal(struct collector *c)
+{
+	struct signalfd_siginfo info;
+	char why[WHY_MAX];
+
+	if (read(c->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		if (keys_load(&c->ingest.keys, c->options.keys, why,
+		    sizeof(why)) == -1)
+			log_err("%s; the keys stay as they were", why);
+		else
+			log_info("keys were read again");
+		return;
+	}
+	if (c->stop != 0)
+		return;
+	notify("STOPPING=1");
+	c->stop = c->ingest.store.now + STOP_MS;
+	http_quiesce(c->http);
+}
+
+static void
+take_acks(struct collector *c)
+{
+	switch (ring_read(&c->ingest.store.ring)) {
+	case 0:
+		log_die(EXIT_OTHER, "standard input ended: the ring is "
+		    "broken");
+	case -1:
+		log_die(EXIT_OTHER, "standard input: %s",
+		    errno == EPROTO ? "not an answer of s2-append" :
+		    strerror(errno));
+	}
+}
+
+static void
+write_lines(struct collector *c)
+{
+	struct epoll_event ev = { .data.fd = STDOUT_FILENO };
+	bool more;
+
+	if (ring_write(&c->ingest.store.ring, &more) == -1)
+		log_die(EXIT_OTHER, "standard output: %s: the ring is broken",
+		    strerror(errno));
+	if (more == c->waiting)
+		return;
+	ev.events = more ? EPOLLOUT : 0;
+	epoll_ctl(c->epoll, EPOLL_CTL_MOD, STDOUT_FILENO, &ev);
+	c->waiting = more;
+}
+
+static void
+take_time(struct collector *c)
+{
+	uint64_t now = c->ingest.store.now;
+
+	if (now - c->tick >= STORE_TICK_MS) {
+		c->tick = now;
+		store_expire(&c->ingest.store);
+	}
+	if (c->watchdog != 0 && now - c->watchdog_last >= c->watchdog) {
+		c->watchdog_last = now;
+		notify("WATCHDOG=1");
+	}
+}
+
+static bool
+is_finished(const struct collector *c)
+{
+	if (c->stop == 0)
+		return false;
+	if (c->ingest.store.now >= c->stop) {
+		log_warn("%u requests were cut off",
+		    http_requests(c->http));
+		return true;
+	}
+	return http_requests(c->http) == 0 && !c->waiting &&
+	    buf_size(&c->ingest.store.ring.queue) == 0;
+}
+
+static int
+wait_ms(struct collector *c)
+{
+	int ms = http_timeout(c->http);
+
+	if ((c->stop != 0 || !TAILQ_EMPTY(&c->ingest.store.posts)) &&
+	    (ms == -1 || ms > STORE_TICK_MS))
+		ms = STORE_TICK_MS;
+	if (c->watchdog != 0 && (ms == -1 || ms > (int)c->watchdog))
+		ms = (int)c->watchdog;
+	return ms;
+}
+
+static void
+run(struct collector *c)
+{
+	struct epoll_event events[4];
+	int n;
+
+	while (!is_finished(c)) {
+		n = epoll_wait(c->epoll, events, 4, wait_ms(c));
+		keep_time(c);
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == c->signals)
+				take_signal(c);
+			else if (events[i].data.fd == STDIN_FILENO)
+				take_acks(c);
+			else if (events[i].data.fd == STDOUT_FILENO &&
+			    (events[i].events & (EPOLLERR | EPOLLHUP)) != 0)
+				log_die(EXIT_OTHER, "standard output was "
+				    "closed: the ring is broken");
+		}
+		take_time(c);
+		/* New requests, and the answers just given. */
+		http_run(c->http);
+		write_lines(c);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct collector c = {
+		.options = {
+			.sessions = SESSIONS_MAX,
+			.units = UNITS_MAX,
+			.memory = MEMORY_MAX,
+			.body = INGEST_BODY_MAX,
+			.opens = OPENS_MINUTE,
+			.posts = POSTS_SECOND,
+			.limits = HTTP_LIMITS_DEFAULT,
+		},
+	};
+	static struct settings settings;
+
+	log_init("rr-collect", LOG_LEVEL_INFO);
+	parse_options(&c.options, argc, argv);
+	if (settings_load(&settings) == -1)
+		log_die(EXIT_CONFIG, "%s", settings.why);
+	keep_time(&c);
+	set_up_ingest(&c, settings_prefix(&settings));
+	set_up_http(&c);
+	set_up_loop(&c);
+	notify("READY=1\nSTATUS=Taking recordings");
+	c.watchdog = notify_watchdog();
+	run(&c);
+
+	http_free(c.http);
+	for (int i = 0; i < c.options.nlisten; i++)
+		listen_close(c.listeners[i], c.options.listen[i]);
+	store_release(&c.ingest.store);
+	signer_free(c.ingest.signer);
+	keys_free(&c.ingest.keys);
+	limiter_free(c.ingest.limiter);
+	buf_release(&c.ingest.answer);
+	settings_release(&settings);
+	log_exit_flushed(EXIT_OK);
+}
