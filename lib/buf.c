@@ -32,8 +32,8 @@ buf_reserve(struct buf *b, size_t n)
 		errno = ENOBUFS;
 		return NULL;
 	}
-	/* Moving down is cheap while at least half of it is free. */
-	if (b->off >= b->cap / 2 && b->cap - used >= n) {
+	/* Moving down what is no more than was taken since is cheap. */
+	if (b->off >= used && b->cap - used >= n) {
 		memmove(b->data, b->data + b->off, used);
 		b->off = 0;
 		b->len = used;

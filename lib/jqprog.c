@@ -1,10 +1,14 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <unistd.h>
 
 #include <jq.h>
 #include <jv.h>
 
+#include "exits.h"
 #include "jqprog.h"
+#include "log.h"
 
 struct jqprog {
 	jq_state *jq;
@@ -61,6 +65,44 @@ jqprog_free(struct jqprog *j)
 		return;
 	jq_teardown(&j->jq);
 	free(j);
+}
+
+/* What is in a file, ended by a NUL. */
+static const char *
+read_program(struct buf *b, const char *name)
+{
+	ssize_t n;
+	int fd;
+
+	if ((fd = open(name, O_RDONLY | O_CLOEXEC)) == -1)
+		log_die(EXIT_MISSING, "cannot open '%s': %s", name,
+		    strerror(errno));
+	while ((n = buf_read(b, fd, JQPROG_MAX / 16)) > 0)
+		continue;
+	if (n == -1 || buf_add(b, "", 1) == -1)
+		log_die(EXIT_CONFIG, "cannot read '%s': %s", name,
+		    errno == ENOBUFS ? "it is too long for a program" :
+		    strerror(errno));
+	close(fd);
+	return (const char *)buf_bytes(b);
+}
+
+struct jqprog *
+jqprog_option(const char *program, const char *file)
+{
+	struct buf text = BUF_INIT(JQPROG_MAX), why = BUF_INIT(JQPROG_MAX);
+	struct jqprog *j = NULL;
+
+	if (program != NULL && file != NULL)
+		log_die(EXIT_USAGE, "-F and -f cannot be given together");
+	if (file != NULL)
+		program = read_program(&text, file);
+	if (program != NULL && (j = jqprog_new(program, &why)) == NULL)
+		log_die(EXIT_CONFIG, "the program does not compile: %.*s",
+		    (int)buf_size(&why), (const char *)buf_bytes(&why));
+	buf_release(&text);
+	buf_release(&why);
+	return j;
 }
 
 static enum jqprog_result

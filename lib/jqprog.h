@@ -28,6 +28,12 @@ struct jqprog *jqprog_new(const char *program, struct buf *why);
 void jqprog_free(struct jqprog *);
 
 /*
+ * For main(): the program of -f, or of -F, a file; NULL if neither is given.
+ * Exits with a message if both are, or if it cannot be read or compiled.
+ */
+struct jqprog *jqprog_option(const char *program, const char *file);
+
+/*
  * Run it over an event that scan_event() found good.  With 'test', a result
  * true counts as the event itself, false and null as none, and a string that
  * is the event itself is good too.

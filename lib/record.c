@@ -144,6 +144,9 @@ record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 	if ((h->flags & RECORD_PART) && h->part > 1)
 		return c.bad ? -1 : 0;
 	h->count = take_varint(&c, count_max(h->kind));
+	if (h->kind == RECORD_GAP && h->count > 0 &&
+	    h->count - 1 > RECORD_BATCH_MAX - h->batch)
+		return -1;
 	if (h->flags & RECORD_TIME) {
 		h->first = (int64_t)(take_be(&c, 6) << 16) >> 16;
 		h->span = take_varint(&c, RECORD_SPAN_MAX);

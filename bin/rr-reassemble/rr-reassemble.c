@@ -1,0 +1,166 @@
+/*
+ * rr-reassemble: the records of an S2 stream to event lines.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "exits.h"
+#include "log.h"
+#include "reader.h"
+
+#define READ_BYTES	(256u << 10)	/* asked of one read() */
+#define TAB_DIGITS_MAX	8
+
+static const char usage_text[] =
+    "usage: rr-reassemble [-dq] [-F FILE | -f PROGRAM] [-t TAB] [FILE ...]\n"
+    "Turn the records of an S2 stream into event lines.\n"
+    "  -d          print directives too: all of the recording\n"
+    "  -F FILE     print what the jq program in FILE makes of each event\n"
+    "  -f PROGRAM  print what this jq program makes of each event\n"
+    "  -q          do not say what is missing; the exit status still does\n"
+    "  -t TAB      only this browser tab, in hex\n";
+
+static uint32_t
+option_tab(const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n < 1 || n > TAB_DIGITS_MAX ||
+	    strspn(text, "0123456789abcdef") != n)
+		log_die(EXIT_USAGE, "-t: '%s' is not 1 to 8 lower-case hex "
+		    "digits", text);
+	return (uint32_t)strtoul(text, NULL, 16);
+}
+
+/* All before it has been printed. */
+static void __attribute__((noreturn))
+bad(struct reader *r, const char *name, uint64_t offset, const char *why)
+{
+	sink_flush(&r->sink);
+	log_die(EXIT_INPUT, "%s: byte %llu: %s", name,
+	    (unsigned long long)offset, why);
+}
+
+static void __attribute__((noreturn))
+failed(const char *what)
+{
+	log_die(EXIT_OTHER, "cannot %s: %s", what, strerror(errno));
+}
+
+/* Nobody should wait for what we hold while we wait. */
+static void
+wait_for_input(struct reader *r, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, 0) != 0)
+		return;
+	if (sink_flush(&r->sink) == -1)
+		failed("write to standard output");
+	while (poll(&p, 1, -1) == -1 && errno == EINTR)
+		continue;
+}
+
+static void
+read_records(struct reader *r, const char *name, int fd)
+{
+	struct buf b = BUF_INIT(READER_FIELD_MAX + READ_BYTES);
+	uint64_t offset = 0;
+	size_t good;
+	ssize_t n;
+
+	for (;;) {
+		wait_for_input(r, fd);
+		n = buf_read(&b, fd, READ_BYTES);
+		if (n == 0)
+			break;
+		if (n == -1 && errno == EAGAIN)
+			continue;
+		if (n == -1) {
+			sink_flush(&r->sink);
+			log_die(EXIT_OTHER, "cannot read %s: %s", name,
+			    strerror(errno));
+		}
+		n = reader_take(r, buf_bytes(&b), buf_size(&b), &good);
+		if (n == -1 && r->why != NULL)
+			bad(r, name, offset + good, r->why);
+		if (n == -1)
+			failed("go on");
+		offset += (uint64_t)n;
+		buf_take(&b, (size_t)n);
+	}
+	if (buf_size(&b) > 0)
+		bad(r, name, offset, "the input ends within a record");
+	buf_release(&b);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *program = NULL, *program_file = NULL;
+	struct reader_options o = { .directives = false };
+	struct reader r;
+	int c, fd, status;
+
+	log_init("rr-reassemble", LOG_LEVEL_WARN);
+	while ((c = getopt_long(argc, argv, "dF:f:qt:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			o.directives = true;
+			break;
+		case 'F':
+			program_file = optarg;
+			break;
+		case 'f':
+			program = optarg;
+			break;
+		case 'q':
+			log_set_level(LOG_LEVEL_ERR);
+			break;
+		case 't':
+			o.one_tab = true;
+			o.tab = option_tab(optarg);
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			log_exit_flushed(EXIT_OK);
+		case 'V':
+			puts("rr-reassemble " RR_VERSION);
+			log_exit_flushed(EXIT_OK);
+		default:
+			exit(EXIT_USAGE);
+		}
+	}
+	o.program = jqprog_option(program, program_file);
+
+	if (reader_init(&r, &o, STDOUT_FILENO) == -1)
+		failed("start");
+	if (optind == argc)
+		read_records(&r, "stdin", STDIN_FILENO);
+	for (; optind < argc; optind++) {
+		fd = open(argv[optind], O_RDONLY | O_CLOEXEC);
+		if (fd == -1) {
+			const int saved = errno;
+
+			sink_flush(&r.sink);
+			log_die(EXIT_MISSING, "cannot open '%s': %s",
+			    argv[optind], strerror(saved));
+		}
+		read_records(&r, argv[optind], fd);
+		close(fd);
+	}
+	if (reader_end(&r) == -1)
+		failed("go on");
+	status = r.missing ? EXIT_GAPS : r.failed > 0 ? EXIT_OTHER : EXIT_OK;
+	reader_release(&r);
+	jqprog_free(o.program);
+	log_exit_flushed(status);
+}
