@@ -20,7 +20,7 @@ function picture(thing) {
   const box = document.createElement('div');
   const seed = [...thing.sku].reduce((n, c) => n * 31 + c.charCodeAt(0) >>> 0, 7);
   const shapes = Array.from({ length: 5 }, (_, i) => {
-    const r = (n) => (seed >> i * 3 + n) % 97 / 97;
+    const r = (n) => (seed >>> i * 3 + n) % 97 / 97;
     return `<rect x="${20 + r(0) * 120}" y="${20 + r(1) * 70}" width="${30 + r(2) * 60}" height="${20 + r(3) * 50}" rx="8" fill="#fff" opacity="${0.15 + 0.1 * i}" transform="rotate(${r(1) * 40 - 20} 100 70)"/>`;
   }).join('');
   box.innerHTML = `<svg viewBox="0 0 200 140" aria-hidden="true"><rect width="200" height="140" fill="${thing.color}"/>${shapes}</svg>`;

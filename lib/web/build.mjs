@@ -1,7 +1,8 @@
 // Bundles the recorder and the dashboard: node build.mjs OUTDIR
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -33,3 +34,7 @@ await Promise.all([
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
+
+// Both servers send FILE.gz in the place of FILE.
+for (const file of ['rr.js', 'rr.mjs', 'app.js', 'app.css', 'player.js', 'player.css'])
+  writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));

@@ -53,8 +53,7 @@ function sampled() {
 }
 
 function init(given) {
-  if (opts && !given) return;
-  if (opts) stopNow('initialised again');
+  if (sender) return;           // once: what runs is not changed under way
   opts = options(script, given);
   keep = store(opts.key);
   if (opts.autostart) start();
@@ -173,8 +172,10 @@ if (!(early && early.version)) {
       camera.snapshot();
     }
   });
-  if (script && (script.dataset.key !== undefined || script.dataset.collector)) init();
-  for (const [name, ...args] of early && early.q || []) if (rr[name]) rr[name](...args);
+  const calls = early && early.q || [];
+  if (script && !calls.some(([name]) => name === 'init') &&
+      (script.dataset.key !== undefined || script.dataset.collector)) init();
+  for (const [name, ...args] of calls) if (rr[name]) rr[name](...args);
 }
 
 export default self.rr;

@@ -233,7 +233,7 @@ export class Sender {
     if (kind === 'lines' || kind === 'gap') {
       b.n = b.n || s.next++;
       q.set('tab', this.tab);
-      q.set('batch', b.n);
+      q.set('batch', b.to > b.n ? `${b.n}-${b.to}` : b.n);
     }
     if (kind === 'lines' && s.snap !== null) q.set('snap', s.snap);
     if (kind === 'gap') {
@@ -348,6 +348,12 @@ export class Sender {
         return this.die(v.error || 'the collector refuses this page');
       default: {
         this.stats.error = v.error || v.verdict;
+        // Batches before this one were lost with the page that had them.
+        if (v.want && b.n && v.want < b.n && b === this.queue[0]) {
+          this.queue.unshift({ kind: 'gap', s, n: v.want, to: b.n - 1, cause: 'lost', events: 0, text: '' });
+          this.stats.gaps++;
+          return;
+        }
         const most = Math.min(WAIT_MOST, WAIT_FIRST * 2 ** this.tries++);
         this.wait((v.retry || 0) + Math.random() * (v.retry ? Math.min(most, v.retry / 4) : most));
       }
@@ -380,7 +386,7 @@ export class Sender {
     this.queueChars -= b.text ? b.text.length : 0;
     this.stats.dropped += b.count;
     this.stats.gaps++;
-    Object.assign(b, { kind: 'gap', cause: 'overflow', events: b.count, text: '', body: undefined });
+    Object.assign(b, { kind: 'gap', cause: 'lost', events: b.count, text: '', body: undefined });
     // Without it what follows hangs in the air; a snapshot that was refused would be again.
     if (!b.full) this.host.snapshot();
   }
@@ -539,8 +545,8 @@ export class Sender {
     this.store.putBaton({
       tab: this.tab,
       sessions,
-      queue: this.queue.map(({ kind, s, n, text, count, full, cause, events }) =>
-        ({ kind, s: sessions.indexOf(s), n, text, count, full, cause, events })),
+      queue: this.queue.map(({ kind, s, n, to, text, count, full, cause, events }) =>
+        ({ kind, s: sessions.indexOf(s), n, to, text, count, full, cause, events })),
     });
 
     let room = KEEPALIVE - this.flying;

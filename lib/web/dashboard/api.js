@@ -1,0 +1,140 @@
+/** The read side: JSON, lines, and the live stream. */
+
+export class Failure extends Error {
+  constructor(status, text, retry) {
+    super(text);
+    this.status = status;
+    this.retry = retry;
+  }
+  /** Away, as opposed to refused: it is worth asking again. */
+  get away() {
+    return !this.status || this.status >= 500 || this.status === 429;
+  }
+}
+
+async function request(path, init) {
+  let answer;
+  try {
+    answer = await fetch('/api/sessions' + path, { ...init, headers: { 'X-RR': '1' } });
+  } catch (e) {
+    if (e.name === 'AbortError') throw e;
+    throw new Failure(0, 'The server does not answer.');
+  }
+  if (answer.ok) return answer;
+  const body = await answer.text().catch(() => '');
+  let text = body;
+  try {
+    text = JSON.parse(body).error || body;
+  } catch {}
+  throw new Failure(answer.status, text.slice(0, 300) || answer.statusText, 1e3 * answer.headers.get('retry-after'));
+}
+
+export const list = (limit, after, signal) => request(`?limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ''}`, { signal }).then((r) => r.json());
+export const session = (id, signal) => request(`/${id}`, { signal }).then((r) => r.json());
+export const stop = (id) => request(`/${id}/stop`, { method: 'POST' });
+export const remove = (id) => request(`/${id}`, { method: 'DELETE' });
+
+/** @returns {{name: string, json?: object, [key: string]: any}} a directive's parts */
+export function directive(line) {
+  const brace = line.indexOf(' {');
+  const words = (brace < 0 ? line : line.slice(0, brace)).slice(1).split(' ');
+  const out = { name: words[0], text: line };
+  for (const word of words.slice(1)) {
+    const eq = word.indexOf('=');
+    let value = word.slice(eq + 1);
+    try {
+      value = decodeURIComponent(value);
+    } catch {}
+    if (eq > 0) out[word.slice(0, eq)] = value;
+  }
+  if (brace >= 0)
+    try {
+      out.json = JSON.parse(line.slice(brace + 1));
+    } catch {}
+  return out;
+}
+
+/** A packed event is a JSON string: deflate of the event's text, a byte a character. */
+async function unpack(line) {
+  try {
+    const inside = JSON.parse(line);
+    if (inside[0] === '{') return inside;
+    const bytes = Uint8Array.from(inside, (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+    return await new Response(stream).text();
+  } catch {
+    return line;
+  }
+}
+const packed = (events) => events.some((line) => line[0] === '"');
+const unpackAll = (events) => Promise.all(events.map((line) => line[0] === '"' ? unpack(line) : line));
+
+/** A number that a directive carries, or undefined. */
+export const num = (d, key) => d[key] === undefined ? undefined : Number(d[key]);
+
+/**
+ * Reads records of a session; calls `got(directive, events)` for each batch
+ * and other thing in it, in order.
+ * @returns {Promise<{seq: number, tail: boolean}>} where to go on
+ */
+export async function lines(id, from, count, signal, got) {
+  const answer = await request(`/${id}/lines?from=${from}${count ? `&count=${count}` : ''}`, { signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = [], batch = null, events = [], end = { seq: undefined, tail: false };
+  const take = async (line) => {
+    if (line[0] !== ':') {
+      if (batch && line) events.push(line);
+      return;
+    }
+    const d = directive(line);
+    if (d.name === 'batch') [batch, events] = [d, []];
+    else if (d.name === 'end') {
+      if (batch) got(batch, packed(events) ? await unpackAll(events) : events);
+      batch = null;
+    } else if (d.name === 'tail' || d.name === 'next') end = { seq: num(d, 'seq'), tail: d.name === 'tail' };
+    else got(d, []);
+  };
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const parts = value.split('\n');
+    rest.push(parts[0]);
+    if (parts.length === 1) continue;
+    await take(rest.join(''));
+    for (const line of parts.slice(1, -1)) await take(line);
+    rest = [parts[parts.length - 1]];
+  }
+  return end;
+}
+
+/**
+ * Follows a session. `got` is as above; `say` hears tail, resync, end, and
+ * open and lost of the connection.
+ * @returns {() => void} ends it
+ */
+export function follow(id, from, got, say) {
+  const source = new EventSource(`/api/sessions/${id}/live?from=${from}`);
+  let order = null;             // while a packed batch is being unpacked, all wait
+  const inOrder = (fn) => {
+    if (order) order = order.then(fn);
+    else fn();
+  };
+  const over = (word) => () => {
+    source.close();
+    say(word);
+  };
+  source.addEventListener('open', () => say('open'));
+  source.addEventListener('error', () => say(source.readyState === 2 ? 'closed' : 'lost'));
+  source.addEventListener('batch', (e) => {
+    const [first, ...events] = e.data.split('\n');
+    const give = (list) => got(directive(first), list, +e.lastEventId);
+    if (packed(events)) order = (order || Promise.resolve()).then(async () => give(await unpackAll(events)));
+    else inOrder(() => give(events));
+  });
+  for (const name of ['meta', 'gap', 'beat', 'fence', 'stop', 'record'])
+    source.addEventListener(name, (e) => inOrder(() => got(directive(e.data), [], +e.lastEventId)));
+  source.addEventListener('tail', () => say('tail'));
+  source.addEventListener('resync', over('resync'));
+  source.addEventListener('end', over('end'));
+  return () => source.close();
+}

@@ -1,0 +1,89 @@
+/** Which page is shown, and what all of them share. */
+
+import { h, icon } from './dom.js';
+import { list } from './list.js';
+import { watch } from './watch.js';
+
+const KEYS = [
+  ['Space', 'play, pause'], ['← →', '5 seconds'], ['Shift ← →', '30 seconds'], [', .', 'previous, next event'], ['1 to 9', 'to a tenth of it'],
+  ['< >', 'slower, faster'], ['s', 'skip idle'], ['l', 'go live'], ['f', 'full screen'], ['z', 'real size'], ['i', 'inspector'], ['/', 'find'], ['c', 'copy link'], ['Esc', 'back to the list'], ['?', 'this'],
+];
+
+let page;
+const content = h('.content');
+const toasts = h('.toasts', { role: 'status' });
+
+const themes = ['auto', 'light', 'dark'];
+let theme = localStorage.getItem('theme') || 'auto';
+const themeButton = h('button.tool', { onclick() {
+  theme = themes[(themes.indexOf(theme) + 1) % 3];
+  localStorage.setItem('theme', theme);
+  dress();
+} });
+function dress() {
+  document.documentElement.dataset.theme = theme;
+  themeButton.title = `Colours: ${theme}`;
+  themeButton.setAttribute('aria-label', themeButton.title);
+  themeButton.replaceChildren(icon(theme === 'dark' || theme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches ? 'moon' : 'sun'));
+  dispatchEvent(new Event('resize'));
+}
+
+function dialog(...inside) {
+  const box = h('dialog', {}, ...inside);
+  box.addEventListener('close', () => box.remove());
+  box.addEventListener('click', (e) => e.target === box && box.close());
+  document.body.append(box);
+  box.showModal();
+  return box;
+}
+
+function help() {
+  const box = dialog(h('h2', {}, 'Keys'), h('dl.keys', {}, KEYS.map(([k, what]) => [h('dt', {}, k), h('dd', {}, what)])),
+    h('form', { method: 'dialog' }, h('button.quiet', {}, 'Close')));
+  box.setAttribute('aria-label', 'Keys');
+}
+
+const app = {
+  back() {
+    history.pushState(null, '', location.pathname);
+    route();
+  },
+  open(id) {
+    history.pushState(null, '', `?id=${encodeURIComponent(id)}`);
+    route();
+  },
+  toast(text) {
+    const el = h('.toast', {}, text);
+    toasts.append(el);
+    setTimeout(() => el.remove(), 4000);
+  },
+  ask: (title, text, word) => new Promise((resolve) => {
+    const box = dialog(h('h2', {}, title), h('p', {}, text), h('form.actions', { method: 'dialog' },
+      h('button.quiet', { value: '' }, 'Cancel'), h('button.danger', { value: 'yes' }, word)));
+    box.addEventListener('close', () => resolve(box.returnValue === 'yes'));
+  }),
+};
+
+function route() {
+  if (page) page.end();
+  const id = new URLSearchParams(location.search).get('id');
+  document.body.dataset.page = id ? 'watch' : 'list';
+  page = id ? watch(id, app) : list(app);
+  content.replaceChildren(page.root);
+}
+
+const brand = h('a.brand', { href: './', onclick(e) {
+  if (e.ctrlKey || e.metaKey) return;
+  e.preventDefault();
+  app.back();
+} }, h('span.logo', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), 'rrpipe');
+const helpButton = h('button.tool', { title: 'Keys (?)', 'aria-label': 'Keys', onclick: help }, icon('help'));
+
+document.body.append(h('header.top', {}, brand, h('.spacer'), helpButton, themeButton), content, toasts);
+addEventListener('popstate', route);
+addEventListener('keydown', (e) => {
+  if (e.key === '?' && !e.target.matches('input, textarea') && !document.querySelector('dialog[open]')) help();
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', dress);
+dress();
+route();

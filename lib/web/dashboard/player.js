@@ -1,0 +1,174 @@
+/**
+ * The document in which recordings play: no network, no script but this, and
+ * inside it rrweb's own sandboxed frame without scripts. It is told what to
+ * play by messages of the page around it, and knows nothing else.
+ *
+ *   open {gen, lines, shift, at, playing, rate}   a window of one tab, from a snapshot on
+ *   add {gen, lines, shift}                       more of it
+ *   seek {gen, at}   play   pause   rate {rate}   scale {fit}
+ *
+ * Answers: ready, opened {gen}, time {gen, at}, size {width, height, scale},
+ * fault {gen, text}. Times are rrweb's, plus `shift`.
+ */
+
+import { Replayer } from '@rrweb/replay';
+
+const SPARE = 50;               // ms that a replayer is given to draw a snapshot
+
+let now;                        // {gen, replayer, stage, base, last}
+let playing = false, rate = 1, fit = true;
+let size = { width: 0, height: 0 };
+
+const tell = (message) => parent.postMessage(message, location.origin);
+
+function parse(lines, shift, state) {
+  const out = [];
+  for (const line of lines) {
+    let e;
+    try {
+      e = JSON.parse(line);
+    } catch {
+      continue;
+    }
+    if (!e || typeof e !== 'object' || typeof e.type !== 'number' || typeof e.timestamp !== 'number') continue;
+    if (e.type === 4 && !(e.data && e.data.width > 0)) continue;
+    if (e.type < 6 && e.type > 1 && !e.data) continue;
+    // The order is that of the recording; a clock that went back stands still.
+    e.timestamp = state.last = Math.max(state.last, e.timestamp + shift);
+    out.push(e);
+  }
+  return out;
+}
+
+function layout() {
+  const wrapper = now && now.stage.firstElementChild;
+  if (!wrapper || !size.width) return;
+  const scale = fit ? Math.min(1, innerWidth / size.width, innerHeight / size.height) : 1;
+  wrapper.style.width = size.width + 'px';
+  wrapper.style.height = size.height + 'px';
+  wrapper.style.transform = `scale(${scale}) translate(-50%, -50%)`;
+  if (!fit) {
+    // 1:1 shows the top left corner if it does not fit, and the pane scrolls.
+    wrapper.style.left = size.width > innerWidth ? size.width / 2 + 'px' : '50%';
+    wrapper.style.top = size.height > innerHeight ? size.height / 2 + 'px' : '50%';
+  } else {
+    wrapper.style.left = wrapper.style.top = '50%';
+  }
+  document.body.style.overflow = document.documentElement.style.overflow = fit ? 'hidden' : 'auto';
+  tell({ op: 'size', ...size, scale });
+}
+
+function open({ gen, lines, shift, at }) {
+  const state = { gen, last: -Infinity };
+  const events = parse(lines, shift, state);
+  if (!events.length) return tell({ op: 'fault', gen, text: 'nothing to draw here' });
+  const stage = document.createElement('div');
+  stage.className = 'stage';
+  stage.dataset.next = '';
+  document.body.append(stage);
+  const replayer = new Replayer(events, {
+    root: stage,
+    liveMode: true,             // it does not end by itself: more may come
+    speed: rate,
+    mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
+    triggerFocus: false,
+    showWarning: false,
+    loadTimeout: 0,
+    insertStyleRules: ['[rr_scrollleft],[rr_scrolltop]{scroll-behavior:auto!important}'],
+    logger: { log() {}, warn() {} },
+  });
+  Object.assign(state, { replayer, stage, base: events[0].timestamp });
+  let wanted;                   // the size comes before the stage is shown
+  replayer.on('resize', (d) => {
+    wanted = d;
+    if (now === state) {
+      size = d;
+      layout();
+    }
+  });
+  const show = () => {
+    if (state.shown) return;
+    state.shown = true;
+    const old = now;
+    now = state;
+    if (wanted) size = wanted;
+    if (old) {
+      old.replayer.destroy();
+      old.stage.remove();
+    }
+    delete stage.dataset.next;
+    layout();
+    if (playing) replayer.play(state.at - state.base);
+    tell({ op: 'opened', gen });
+  };
+  state.at = Math.max(at, state.base) + 1;
+  pending = state;
+  replayer.pause(state.at - state.base);
+  setTimeout(show, SPARE);
+}
+let pending;
+
+const ops = {
+  open(m) {
+    playing = m.playing;
+    rate = m.rate;
+    chain = chain.then(() => open(m)).catch((e) => tell({ op: 'fault', gen: m.gen, text: String(e) }));
+  },
+  add(m) {
+    chain = chain.then(() => {
+      const state = pending && pending.gen === m.gen ? pending : null;
+      if (!state) return;
+      for (const e of parse(m.lines, m.shift, state)) state.replayer.addEvent(e);
+    });
+  },
+  seek(m) {
+    chain = chain.then(() => {
+      const state = pending;
+      if (!state || state.gen !== m.gen) return;
+      state.at = Math.max(m.at, state.base) + 1;   // what happens at that time has happened
+      if (!state.shown) return;
+      if (playing) state.replayer.play(state.at - state.base);
+      else state.replayer.pause(state.at - state.base);
+    });
+  },
+  play() {
+    chain = chain.then(() => {
+      if (playing) return;
+      playing = true;
+      if (now) now.replayer.play(at() - now.base);
+    });
+  },
+  pause() {
+    chain = chain.then(() => {
+      if (!playing) return;
+      if (now) now.at = at();
+      playing = false;
+      if (now) now.replayer.pause();
+    });
+  },
+  rate(m) {
+    rate = m.rate;
+    if (now) now.replayer.setConfig({ speed: rate });
+  },
+  scale(m) {
+    fit = m.fit;
+    layout();
+  },
+};
+let chain = Promise.resolve();
+
+const at = () => playing ? now.base + now.replayer.getCurrentTime() : now.at;
+
+addEventListener('message', (e) => {
+  if (e.source !== parent || e.origin !== location.origin) return;
+  const op = ops[e.data && e.data.op];
+  if (op) op(e.data);
+});
+addEventListener('resize', layout);
+
+(function tick() {
+  requestAnimationFrame(tick);
+  if (now && playing) tell({ op: 'time', gen: now.gen, at: at() });
+})();
+
+tell({ op: 'ready' });

@@ -1,0 +1,414 @@
+/**
+ * What is known of one session: its batches, as far as they are loaded, and
+ * what happens in them. Batches come in pieces and from both ends; bodies that
+ * are far from where somebody looks are let go, and read again when needed.
+ * Times are rrweb's, which a step back of the visitor's clock does not turn.
+ */
+
+import { lines, num } from './api.js';
+
+const FIRST_PIECE = 16;         // records; each piece is twice the one before
+const MOST_PIECE = 512;
+const KEEP_CHARS = 64 << 20;    // of bodies in memory
+const AHEAD_CHARS = 8 << 20;    // read ahead of where it plays
+const PROBES = 8;               // reads to find the record of a time
+const MARKS = 20000;
+const LABEL = 60;
+
+const USER = new Set([1, 2, 3, 5, 6, 12]);
+const CLICK = { 2: 'Click', 3: 'Right click', 4: 'Double click' };
+
+export class Recording extends EventTarget {
+  constructor(id, info) {
+    super();
+    this.id = id;
+    this.info = info;
+    this.meta = { ...info.meta };
+    this.batches = [];          // by seq: {seq, seqs, tab, n, full, first, last, time, chars, lines}
+    this.ranges = [];           // [from, to) of records read, sorted, apart
+    this.tail = info.records || 0;
+    this.tabs = new Map();      // tab: {name, first, last, byNumber, labels}
+    this.marks = [];            // {at, tab, kind, ...}, by time
+    this.active = [];           // [second, tab], by time: somebody was there
+    this.gaps = [];
+    this.first = info.first ?? Infinity;
+    this.last = info.last ?? -Infinity;
+    this.chars = 0;
+    this.events = 0;
+    this.dirty = false;
+  }
+
+  changed() {
+    if (this.dirty) return;
+    this.dirty = true;
+    setTimeout(() => {
+      this.dirty = false;
+      this.marks.sort((a, b) => a.at - b.at);
+      this.active.sort((a, b) => a[0] - b[0]);
+      this.dispatchEvent(new Event('change'));
+    }, 50);
+  }
+
+  // ---- reading ---------------------------------------------------------
+
+  covered(seq) {
+    return this.ranges.find(([a, b]) => a <= seq && seq < b);
+  }
+
+  cover(from, to) {
+    if (!(to > from)) return;
+    const out = [];
+    for (const r of this.ranges)
+      if (r[1] < from || r[0] > to) out.push(r);
+      else [from, to] = [Math.min(from, r[0]), Math.max(to, r[1])];
+    out.push([from, to]);
+    this.ranges = out.sort((a, b) => a[0] - b[0]);
+  }
+
+  /** Reads one piece. @returns the seq to go on from */
+  async piece(from, count, signal) {
+    const seen = [];
+    const end = await lines(this.id, from, count, signal, (d, events) => {
+      seen.push(num(d, 'seq'));
+      this.take(d, events);
+    });
+    const start = typeof from === 'number' ? from : from === 'start' ? 0 : seen.find((s) => s !== undefined) ?? end.seq;
+    const next = end.seq ?? start;
+    if (end.tail) this.tail = Math.max(this.tail, next);
+    this.cover(start, next);
+    this.changed();
+    return { start, next: Math.max(next, typeof from === 'number' ? from : 0), tail: end.tail || next >= this.tail };
+  }
+
+  /** Reads on from `from` while `more()` wants it. */
+  async read(from, more, signal, stepped) {
+    let count = FIRST_PIECE;
+    for (;;) {
+      const range = typeof from === 'number' && this.covered(from);
+      if (range) {
+        from = range[1];
+        if (from >= this.tail) return from;
+      }
+      const { next, tail } = await this.piece(from, count, signal);
+      if (stepped) stepped();
+      if (tail || next === from || !more()) return next;
+      from = next;
+      count = Math.min(MOST_PIECE, count * 2);
+    }
+  }
+
+  /** Reads the bodies of batches that were let go. */
+  async refill(wanted, signal) {
+    for (const b of wanted) {
+      if (b.lines) continue;
+      await lines(this.id, b.seq, b.seqs, signal, (d, events) => {
+        if (d.name === 'batch' && d.tab === b.tab && num(d, 'batch') === b.n) this.fill(b, events);
+      });
+    }
+  }
+
+  fill(b, events) {
+    b.lines = events;
+    b.chars = events.reduce((sum, e) => sum + e.length, 0);
+    this.chars += b.chars;
+  }
+
+  /** Lets go of what is far from `at`, once there is too much. */
+  trim(at) {
+    if (this.chars <= KEEP_CHARS) return;
+    const far = this.batches.filter((b) => b.lines && b.first !== undefined)
+      .sort((a, b) => Math.abs(b.first - at) - Math.abs(a.first - at));
+    for (const b of far) {
+      if (this.chars <= KEEP_CHARS * 0.75) break;
+      this.chars -= b.chars;
+      b.lines = null;
+    }
+  }
+
+  /** Finds the record to start from for a time that is not loaded yet. */
+  async locate(at, signal) {
+    let low = { seq: 0, at: this.first }, high = { seq: this.tail, at: this.last };
+    for (const b of this.batches) {
+      if (b.first === undefined) continue;
+      if (b.first <= at && b.seq >= low.seq) low = { seq: b.seq, at: b.first, b };
+      if (b.first > at && b.seq < high.seq) high = { seq: b.seq, at: b.first };
+    }
+    for (let i = 0; i < PROBES && high.seq - low.seq > FIRST_PIECE; i++) {
+      const share = (at - low.at) / (high.at - low.at || 1);
+      const guess = Math.round(low.seq + Math.min(0.95, Math.max(0.05, share)) * (high.seq - low.seq));
+      let found;
+      const { next } = await this.pieceFor(guess, signal, (b) => { found = found || b; });
+      if (!found) {
+        high = { ...high, seq: guess };
+        if (next <= guess) break;
+        continue;
+      }
+      if (found.first <= at) low = { seq: found.seq, at: found.first, b: found };
+      else high = { seq: guess, at: found.first };
+    }
+    const b = low.b;
+    return b ? b.full ? b.seq : b.snap ?? b.seq : low.seq;
+  }
+
+  async pieceFor(seq, signal, got) {
+    const had = new Set(this.batches);
+    const end = await this.piece(seq, 4, signal);
+    for (const b of this.batches) if (!had.has(b) || b.seq >= seq && b.seq < end.next) if (b.first !== undefined) got(b);
+    return end;
+  }
+
+  /** May more be read ahead of `at`? */
+  wants(at) {
+    let chars = 0;
+    for (const b of this.batches) if (b.lines && b.first > at) chars += b.chars;
+    return chars < AHEAD_CHARS;
+  }
+
+  // ---- taking ----------------------------------------------------------
+
+  tab(name) {
+    let t = this.tabs.get(name);
+    if (!t) this.tabs.set(name, t = { name, index: this.tabs.size, first: Infinity, last: -Infinity, byNumber: new Map(), labels: new Map(), title: '' });
+    return t;
+  }
+
+  /** One thing of the recording. @returns the batch, if it is a new one */
+  take(d, events, next) {
+    if (next) this.tail = Math.max(this.tail, next);
+    if (d.name === 'meta') Object.assign(this.meta, d.json);
+    else if (d.name === 'stop') {
+      this.stopped = d.json || {};
+      this.dispatchEvent(new Event('stopped'));
+    } else if (d.name === 'gap') this.takeGap(d);
+    else if (d.name === 'batch') return this.takeBatch(d, events);
+    this.changed();
+    return null;
+  }
+
+  takeGap(d) {
+    const t = this.tab(d.tab);
+    const [from, to] = (d.batch || '').split('-');
+    const key = `${d.tab}/${d.batch}/${d.cause}`;
+    if (this.gaps.some((g) => g.key === key)) return;
+    const gap = { key, tab: d.tab, kind: 'gap', cause: d.cause || 'lost', from: +from, to: +(to || from), events: num(d, 'events'), at: Math.max(t.last, this.first) };
+    this.gaps.push(gap);
+    if (isFinite(gap.at)) this.marks.push(gap);
+  }
+
+  takeBatch(d, events) {
+    const t = this.tab(d.tab);
+    const n = num(d, 'batch');
+    const known = t.byNumber.get(n);
+    if (known) {
+      if (!known.lines) this.fill(known, events);
+      return null;
+    }
+    const b = { seq: num(d, 'seq'), seqs: num(d, 'seqs') || 1, tab: d.tab, n, snap: num(d, 'snap'), time: num(d, 'time'),
+      full: (d.flags || '').split(',').includes('full'), first: num(d, 'first'), last: num(d, 'last'), shift: 0, count: events.length };
+    this.fill(b, events);
+    const before = t.byNumber.get(n - 1);
+    if (before && before.last !== undefined && b.first !== undefined) {
+      b.shift = before.shift;
+      // A clock that was set back: go on where it was.
+      if (b.first + b.shift < before.last - 2000) b.shift = before.last - b.first;
+    }
+    t.byNumber.set(n, b);
+    let i = this.batches.length;
+    while (i && this.batches[i - 1].seq > b.seq) i--;
+    this.batches.splice(i, 0, b);
+    this.events += events.length;
+    if (b.first === undefined) this.measure(b);
+    if (b.first !== undefined) {
+      b.first += b.shift;
+      b.last += b.shift;
+      t.first = Math.min(t.first, b.first);
+      t.last = Math.max(t.last, b.last);
+      this.first = Math.min(this.first, b.first);
+      this.last = Math.max(this.last, b.last);
+    }
+    this.digest(b, t);
+    this.changed();
+    return b;
+  }
+
+  /** What the directive could not tell, since the events were packed. */
+  measure(b) {
+    b.full = b.full || b.lines.some((line, i) => /^\{[^{]*"type":\s*4\b/.test(line) && /^\{[^{]*"type":\s*2\b/.test(b.lines[i + 1] || ''));
+    for (const line of b.lines) {
+      const m = /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(-200)) || /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(0, 200));
+      if (!m) continue;
+      b.first = Math.min(b.first ?? Infinity, +m[1]);
+      b.last = Math.max(b.last ?? -Infinity, +m[1]);
+    }
+  }
+
+  /** What happens in a batch: marks for the timeline and the inspector. */
+  digest(b, t) {
+    let typing;
+    b.lines.forEach((line, index) => {
+      let e;
+      try {
+        e = JSON.parse(line);
+      } catch {
+        return;
+      }
+      if (!e || typeof e.timestamp !== 'number' || typeof e.type !== 'number') return;
+      const at = e.timestamp + b.shift;
+      const mark = (kind, more) => {
+        if (this.marks.length < MARKS) this.marks.push({ at, tab: t.name, kind, batch: b, index, ...more });
+      };
+      const d = e.data || {};
+      switch (e.type) {
+        case 2:
+          t.labels.clear();
+          if (d.node) this.label(t, d.node);
+          break;
+        case 3:
+          if (d.source === 0) for (const add of d.adds || []) this.label(t, add.node, t.labels.get(add.parentId), add.parentId);
+          if (USER.has(d.source)) {
+            const second = Math.floor(at / 1000);
+            const last = this.active[this.active.length - 1];
+            if (!last || last[0] !== second || last[1] !== t.name) this.active.push([second, t.name]);
+          }
+          if (d.source === 2 && CLICK[d.type]) mark('click', { text: CLICK[d.type], on: t.labels.get(d.id), x: d.x, y: d.y });
+          else if (d.source === 5) {
+            const on = t.labels.get(d.id) || d.id;
+            if (typing && typing.on === on && at - typing.until < 3000) typing.until = at;
+            else {
+              typing = { on, until: at };
+              mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : 'Typed', on: t.labels.get(d.id) });
+            }
+          } else if (d.source === 4) mark('size', { text: `Window ${d.width} × ${d.height}` });
+          break;
+        case 4:
+          if (d.href !== t.href || !t.pages) mark('page', { text: d.href, width: d.width, height: d.height });
+          t.href = d.href;
+          t.pages = (t.pages || 0) + 1;
+          break;
+        case 5:
+          this.custom(d, mark);
+          break;
+        case 6:
+          this.plugin(d, mark);
+      }
+    });
+  }
+
+  custom(d, mark) {
+    const p = d.payload || {};
+    const kinds = { 'rr.error': 'error', 'rr.page': 'page', 'rr.rage': 'rage', 'rr.dead': 'dead', 'rr.flood': 'note' };
+    const kind = kinds[d.tag] || 'event';
+    if (kind === 'error') mark(kind, { text: String(p.message || 'Error'), stack: p.stack, where: p.url && `${p.url}:${p.line || 0}:${p.column || 0}` });
+    else if (kind === 'page') mark(kind, { text: String(p.href || ''), spa: true });
+    else if (kind === 'rage') mark(kind, { text: 'Rage click', x: p.x, y: p.y });
+    else if (kind === 'dead') mark(kind, { text: 'Click without effect', x: p.x, y: p.y });
+    else mark(kind, { text: String(d.tag), detail: d.payload === undefined ? '' : JSON.stringify(d.payload) });
+  }
+
+  plugin(d, mark) {
+    const p = d.payload || {};
+    if (/^rrweb\/console@/.test(d.plugin))
+      mark('console', { level: String(p.level || 'log'), text: (p.payload || []).map((x) => {
+        try {
+          const v = JSON.parse(x);
+          return typeof v === 'string' ? v : x;
+        } catch {
+          return String(x);
+        }
+      }).join(' ') });
+    else if (/^rrweb\/network@/.test(d.plugin))
+      for (const r of p.requests || [])
+        mark('net', { text: String(r.name || r.url || ''), method: String(r.method || 'GET'), status: Number(r.status) || 0, took: Math.max(0, (r.endTime || 0) - (r.startTime || 0)), failed: !r.status || r.status >= 400 });
+  }
+
+  /** Names for what can be clicked or filled in, by rrweb's node id. */
+  label(t, node, inside, parent) {
+    if (!node) return;
+    const a = node.attributes || {};
+    let name;
+    if (node.type === 2 && /^(a|button|input|select|textarea|label|summary|option)$/.test(node.tagName) || a.role) {
+      // What is masked says nothing.
+      const said = [a['aria-label'], a.placeholder, text(node), a.title, a.alt, a.name, a.id, a.type]
+        .find((x) => x && !/^[*\s]+$/.test(x));
+      name = node.tagName + (said ? ` “${String(said).trim().slice(0, LABEL)}”` : '');
+    } else if (node.type === 3 && parent && inside && !inside.includes('“') && node.textContent.trim()) {
+      // The text of a button comes after the button.
+      inside = `${inside} “${node.textContent.trim().slice(0, LABEL)}”`;
+      t.labels.set(parent, inside);
+    }
+    if (name || inside) t.labels.set(node.id, name || inside);
+    for (const child of node.childNodes || []) this.label(t, child, name || inside);
+  }
+
+  // ---- asking ----------------------------------------------------------
+
+  /** The tab in which somebody was, at a time. */
+  tabAt(at) {
+    let low = 0, high = this.active.length;
+    const second = at / 1000;
+    while (low < high) {
+      const mid = low + high >> 1;
+      if (this.active[mid][0] <= second) low = mid + 1;
+      else high = mid;
+    }
+    if (low) return this.active[low - 1][1];
+    let best;
+    for (const t of this.tabs.values()) if (t.first <= at && (!best || t.first > best.first)) best = t;
+    return best ? best.name : this.batches.length ? this.batches[0].tab : undefined;
+  }
+
+  /** When somebody does something next, as far as that is loaded. */
+  nextActive(at) {
+    const second = Math.floor(at / 1000);
+    let low = 0, high = this.active.length;
+    while (low < high) {
+      const mid = low + high >> 1;
+      if (this.active[mid][0] <= second) low = mid + 1;
+      else high = mid;
+    }
+    return low < this.active.length ? this.active[low][0] * 1000 : undefined;
+  }
+
+  /**
+   * The batches of a tab to play from a time on: from its last snapshot before
+   * it to where they are no longer all loaded. Nothing, if there is none.
+   */
+  window(tab, at) {
+    const t = this.tabs.get(tab);
+    if (!t) return null;
+    let start;
+    for (const b of this.batches)
+      if (b.tab === tab && b.full && (!start || b.first <= at)) start = b;
+    if (!start) return null;
+    return { start, batches: this.run(start), early: start.first > at };
+  }
+
+  /** The batches of a tab from one on, as far as there is no hole. */
+  run(start) {
+    const range = this.covered(start.seq);
+    return this.batches.filter((b) => b.tab === start.tab && b.seq >= start.seq && (!range || b.seq < range[1]));
+  }
+
+  /** Is what happens at a time, in whatever tab, loaded? */
+  loaded(at) {
+    let before, after;
+    for (const b of this.batches) {
+      if (b.first === undefined) continue;
+      if (b.first <= at) before = b;
+      else if (!after || b.seq < after.seq) after = after || b;
+    }
+    if (!before) return this.covered(0) !== undefined;
+    const range = this.covered(before.seq);
+    return !!range && (after ? after.seq < range[1] || after.seq <= before.seq : range[1] >= this.tail);
+  }
+}
+
+function text(node) {
+  if (node.type === 3) return node.textContent || '';
+  let out = '';
+  for (const child of node.childNodes || []) {
+    out += text(child) + ' ';
+    if (out.length > LABEL) break;
+  }
+  return out.replace(/\s+/g, ' ').trim();
+}

@@ -1,0 +1,554 @@
+/**
+ * One session, watched: live or past, it is the same. Batches are read into a
+ * Recording; the player is handed a window of one tab, from a snapshot on, and
+ * more of it as it plays; where it is in time, the rest follows.
+ */
+
+import * as api from './api.js';
+import { ago, clock, h, icon, place, span } from './dom.js';
+import { inspector } from './inspector.js';
+import { Recording } from './recording.js';
+import { timeline } from './timeline.js';
+
+const SPEEDS = [0.5, 1, 2, 4, 8, 16];
+const WINDOW_CHARS = 12 << 20;  // above this the player is given a new window
+const HAND_AHEAD = 30e3;        // ms of events that the player holds in advance
+const IDLE = 4000;              // without anybody doing anything: may be skipped
+const SKIP_RATE = 60;           // at most so many times the real speed
+const LIVE_SLACK = 60;          // ms, on top of how late events come
+const LIVE_MEMORY = 4000;       // ms for which lateness is remembered
+const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
+const RETRY = 3000;
+
+/**
+ * @param {string} id
+ * @param {{back(): void, toast(text: string): void, ask(title: string, text: string, word: string): Promise<boolean>}} app
+ */
+export function watch(id, app) {
+  const gone = new AbortController();
+  const { signal } = gone;
+  let rec, bar, side;
+  let at = 0, playing = true, speed = 1, rate = 1, skip = true, fit = true;
+  let live = false, stopFollowing = null, ages = [], liveAt = 0;
+  let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
+  let buffering = false, reading = false, failed = null;
+  let hash = 0;
+
+  // ---- what is on the screen -------------------------------------------
+
+  const frame = h('iframe.player', { title: 'Replay', src: 'player.html', tabIndex: -1 });
+  const veil = h('.veil', { role: 'status' }, h('.spinner'), h('p', {}, 'Reading the recording'));
+  const badge = h('.badge', { hidden: true });
+  const stage = h('.stage', {}, frame, veil, badge);
+  const button = (name, label, onclick, more) => h('button.tool', { title: label, 'aria-label': label, onclick, ...more }, icon(name));
+  const playButton = button('pause', 'Pause (space)', () => toggle());
+  const liveButton = h('button.live-button', { hidden: true, title: 'Go to what happens now (l)', onclick: () => goLive() }, h('i'), h('span', {}, 'Live'));
+  const timeText = h('span.time', {}, '0:00');
+  const speedPick = h('select.speed', { 'aria-label': 'Speed', title: 'Speed (< and >)', onchange: () => setSpeed(+speedPick.value) },
+    SPEEDS.map((s) => h('option', { value: s, selected: s === 1 }, `${s}×`)));
+  const skipButton = h('button.tool.toggle', { title: 'Skip when nobody does anything (s)', 'aria-pressed': 'true', onclick: () => setSkip(!skip) }, icon('skip'), h('span', {}, 'Skip idle'));
+  const tabStrip = h('.tab-strip', { role: 'group', 'aria-label': 'Tabs', hidden: true });
+  const sideButton = button('panel', 'Inspector (i)', () => setSide(view.classList.contains('no-side')));
+  const title = h('h1', {}, ' ');
+  const sub = h('p.sub', {}, ' ');
+  const state = h('span.state', {}, '');
+  const header = h('header.head', {},
+    button('back', 'All sessions (escape)', () => app.back()),
+    h('.titles', {}, title, sub), state,
+    button('link', 'Copy a link to this moment (c)', copyLink), sideButton);
+  const slot = h('.slot');
+  const controls = h('.controls', { role: 'toolbar', 'aria-label': 'Player' },
+    playButton, liveButton, timeText, h('.spacer'), tabStrip, h('.spacer'), skipButton, speedPick,
+    button('fit', 'Real size (z)', () => setFit(!fit)), button('full', 'Full screen (f)', full));
+  const view = h('main.watch', {}, header, h('.main', {}, stage, slot, controls), h('.side'));
+  if (matchMedia('(max-width: 900px)').matches) view.classList.add('no-side');
+
+  function veiled(text, kind, action) {
+    veil.hidden = text === null;
+    if (text === null) return;
+    veil.className = 'veil' + (kind ? ' ' + kind : '');
+    veil.replaceChildren(kind ? icon(kind === 'away' ? 'cloud' : 'error', 32) : h('.spinner'), h('p', {}, text),
+      ...(action ? [h('button.quiet', { onclick: action[1] }, action[0])] : []));
+  }
+
+  const begin = () => rec && isFinite(rec.first) ? rec.first : 0;
+  const end = () => Math.max(isFinite(rec.last) ? rec.last : 0, live ? at : 0);
+
+  function paint() {
+    if (!rec) return;
+    const past = at - begin();
+    bar.set(at, live ? at : 0);
+    side.set(at);
+    timeText.replaceChildren(h('b', {}, clock(past)), live ? '' : ` / ${clock(end() - begin())}`);
+    const word = playing ? 'Pause (space)' : 'Play (space)';
+    if (playButton.title !== word) {
+      playButton.title = word;
+      playButton.setAttribute('aria-label', word);
+      playButton.replaceChildren(icon(playing ? 'pause' : 'play'));
+    }
+    liveButton.hidden = rec.info.state !== 'live';
+    liveButton.classList.toggle('on', live);
+    liveButton.setAttribute('aria-pressed', String(live));
+  }
+
+  function describe() {
+    const i = rec.info, m = rec.meta;
+    const url = (shown && [...rec.marks].reverse().find((x) => x.kind === 'page' && x.tab === shown.tab && x.at <= at + 50)?.text) || m.url || i.url;
+    const p = place(url);
+    title.textContent = m.title || i.title || p.path || rec.id;
+    sub.replaceChildren(h('span', {}, p.host + p.path), m.user || i.user ? h('b', {}, ` ${m.user || i.user}`) : '', h('span.soft', {}, ` ${ago(i.created)}`));
+    const words = { live: 'Live', stopped: 'Stopped', ended: 'Ended' };
+    state.textContent = words[i.state] || '';
+    state.className = 'state ' + i.state;
+    document.title = `${title.textContent} · rrpipe`;
+    tabStrip.hidden = rec.tabs.size < 2;
+    const want = ['auto', ...rec.tabs.keys()];
+    if (tabStrip.childElementCount !== want.length)
+      tabStrip.replaceChildren(...want.map((name, n) => h('button.tool', { title: n ? `Only tab ${n}` : 'Follow the visitor from tab to tab', onclick: () => chooseTab(name) }, n ? `${n}` : 'Follow')));
+    [...tabStrip.children].forEach((b, n) => {
+      b.setAttribute('aria-pressed', String(want[n] === chosen));
+      b.classList.toggle('showing', !!shown && want[n] === shown.tab);
+    });
+  }
+
+  // ---- the player ------------------------------------------------------
+
+  const post = (message) => frame.contentWindow && frame.contentWindow.postMessage(message, location.origin);
+
+  addEventListener('message', (e) => {
+    if (e.source !== frame.contentWindow || e.origin !== location.origin) return;
+    const m = e.data;
+    if (m.op === 'ready') {
+      ready = true;
+      post({ op: 'scale', fit });
+      if (rec) show();
+    } else if (m.op === 'opened' && m.gen === gen) {
+      opened = true;
+      veiled(null);
+      stage.dataset.opened = gen;
+      post({ op: 'rate', rate });
+      paint();
+    } else if (m.op === 'time' && m.gen === gen && opened && playing && !buffering) tick(m.at);
+    else if (m.op === 'fault' && m.gen === gen) veiled(`This part cannot be drawn: ${m.text}`, 'bad');
+  }, { signal });
+
+  /** Shows what was at `at`: with the window the player has, or a new one. */
+  async function show() {
+    if (!ready || !rec) return;
+    const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+    const w = tab !== undefined && rec.window(tab, at);
+    if (!w) {
+      if (!reading) veiled(rec.batches.length ? 'No snapshot of this page has come yet.' : 'Nothing has been recorded yet.', 'bare');
+      return;
+    }
+    if (w.early && at < w.start.first) at = w.start.first;
+    const same = shown && shown.tab === tab && (shown.start === w.start || w.start.seq > shown.start.seq && shown.has(w.start) && shown.chars < WINDOW_CHARS);
+    if (same) {
+      hand();
+      return post({ op: 'seek', gen, at });
+    }
+    const my = ++gen;
+    opened = false;
+    const part = w.batches.filter((b) => b === w.start || b.first === undefined || b.first <= at + HAND_AHEAD);
+    if (part.some((b) => !b.lines)) await rec.refill(part, signal);
+    if (my !== gen) return;
+    const sent = new Set(part);
+    shown = { tab, start: w.start, sent, has: (b) => sent.has(b), chars: part.reduce((n, b) => n + b.chars, 0), lastSeq: part[part.length - 1].seq };
+    post({ op: 'open', gen, lines: part.flatMap((b) => b.lines), shift: w.start.shift, at, playing: playing && !buffering, rate });
+    hand();
+    describe();
+  }
+
+  /** Hands the player what comes next in its tab. */
+  function hand() {
+    if (!shown || shown.busy) return;
+    const next = rec.run(shown.start).filter((b) => b.seq > shown.lastSeq && (live || b.first === undefined || b.first <= at + HAND_AHEAD * Math.max(1, speed)));
+    if (!next.length) return;
+    const to = shown;
+    if (next.some((b) => !b.lines)) {
+      to.busy = true;
+      rec.refill(next, signal).then(() => {
+        to.busy = false;
+        if (to === shown) hand();
+      }, fault);
+      return;
+    }
+    for (const b of next) {
+      shown.sent.add(b);
+      shown.chars += b.chars;
+      shown.lastSeq = b.seq;
+      post({ op: 'add', gen, lines: b.lines, shift: b.shift });
+    }
+  }
+
+  /** The player says where it is. */
+  function tick(t) {
+    at = t;
+    if (live) {
+      const target = Date.now() - lateness();
+      const off = target - at;
+      liveAt = target;
+      if (Math.abs(off) > LIVE_JUMP) {
+        at = target;
+        show();
+      } else setRate(Math.min(2, Math.max(0.5, 1 + off / 1500)));
+    } else if (at >= end()) {
+      if (rec.info.state === 'live' && stopFollowing) return goLive();
+      at = end();
+      setPlaying(false);
+    } else setRate(idleRate());
+    paint();
+    if (performance.now() - hash > 250) {
+      hash = performance.now();
+      slow();
+    }
+  }
+
+  /** What need not be looked at in every frame. */
+  function slow() {
+    const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+    const next = shown && rec.batches.find((b) => b.tab === shown.tab && b.full && b.seq > shown.start.seq && b.first <= at && b.first > at - 2000);
+    if (!shown || tab !== undefined && tab !== shown.tab && rec.window(tab, at) || next && shown.chars > WINDOW_CHARS) {
+      shown = null;
+      show();
+    } else hand();
+    if (!live && !rec.loaded(at + 1)) fetchAt(at);
+    ahead();
+    rec.trim(at);
+    describe();
+  }
+
+  function idleRate() {
+    badge.hidden = true;
+    if (!skip) return speed;
+    const next = rec.nextActive(at) ?? (rec.loaded(end() - 1) ? end() : undefined);
+    if (next === undefined || next - at < IDLE / 2 || next - at < IDLE && rate === speed) return speed;
+    badge.hidden = false;
+    badge.replaceChildren(icon('skip', 14), ` Skipping ${span(next - at)} in which nobody did anything`);
+    return Math.max(speed, Math.min(SKIP_RATE, (next - at) / 700));
+  }
+
+  function setRate(r) {
+    if (Math.abs(r - rate) < 0.02 && r !== speed || r === rate) return;
+    rate = r;
+    post({ op: 'rate', rate });
+  }
+
+  // ---- reading ---------------------------------------------------------
+
+  async function ahead() {
+    if (reading || !rec) return;
+    const here = rec.batches.filter((b) => b.first !== undefined && b.first <= at).pop();
+    const range = rec.covered(here ? here.seq : 0);
+    const from = range ? range[1] : here ? here.seq : 0;
+    if (from >= rec.tail || !rec.wants(at)) return;
+    reading = true;
+    await rec.read(from, () => rec.wants(at), signal, step).catch(fault);
+    reading = false;
+  }
+
+  function step() {
+    failed = null;
+    if (!shown || !opened) show();
+    else hand();
+    describe();
+    paint();
+  }
+
+  /** Loads the part of the recording around a time, and goes on there. */
+  async function fetchAt(t) {
+    if (buffering) return;
+    buffering = true;
+    const was = opened;
+    post({ op: 'pause' });
+    const timer = setTimeout(() => veiled('Reading this part'), was ? 300 : 0);
+    try {
+      const from = await rec.locate(t, signal);
+      await rec.read(from, () => !rec.loaded(at) || !rec.window(chosen === 'auto' ? rec.tabAt(at) : chosen, at), signal);
+    } catch (e) {
+      fault(e);
+    }
+    clearTimeout(timer);
+    veiled(null);
+    buffering = false;
+    shown = null;
+    await show();
+    if (playing) post({ op: 'play' });
+  }
+
+  function fault(e) {
+    if (e.name === 'AbortError') return;
+    failed = e;
+    if (e.status === 404 || e.status === 410) return veiled('This session does not exist, or was deleted.', 'bad', ['All sessions', () => app.back()]);
+    veiled(e.away ? `The recording cannot be reached: ${e.message}` : e.message, e.away ? 'away' : 'bad', ['Try again', () => start()]);
+    if (e.away) setTimeout(() => !signal.aborted && failed === e && start(), e.retry || RETRY);
+  }
+
+  async function start() {
+    try {
+      if (!rec) veiled('Reading the recording');
+      const info = await api.session(id, signal);
+      if (rec) {
+        rec.info = info;
+        veiled(null);
+        shown = null;
+        if (info.state === 'live') followFrom(rec.tail);
+        return rec.loaded(at) ? show() : fetchAt(at);
+      }
+      rec = new Recording(id, info);
+      rec.addEventListener('stopped', ended);
+      bar = timeline(rec, { seek: (t) => seek(t) });
+      side = inspector(rec, { seek: (t) => seek(t), stop: stopIt, remove: removeIt });
+      slot.replaceChildren(bar.root);
+      view.querySelector('.side').replaceChildren(side.root);
+      rec.addEventListener('change', () => {
+        if (!live) hand();
+        describe();
+        paint();
+      });
+      const wanted = /[#&]t=(\d+)/.exec(location.hash);
+      at = isFinite(rec.first) ? rec.first : 0;
+      if (wanted) {
+        at += +wanted[1];
+        playing = false;
+        await fetchAt(at);
+      } else if (info.state === 'live') {
+        reading = true;
+        await rec.read('snapshot', () => true, signal, step);
+        reading = false;
+        live = true;
+        at = end();
+        show();
+      }
+      if (info.state === 'live') followFrom(rec.tail);
+      reading = true;
+      if (!live) await rec.read(0, () => rec.wants(at), signal, () => {
+        if (!wanted && rec.batches.length === 0) return;
+        if (!wanted && isFinite(rec.first) && at < rec.first) at = rec.first;
+        step();
+      });
+      else backfill();
+      reading = false;
+      step();
+    } catch (e) {
+      reading = false;
+      fault(e);
+    }
+  }
+
+  /** While somebody watches live, what came before is read too, gently. */
+  async function backfill() {
+    await rec.read(0, () => rec.wants(rec.first), signal).catch(() => {});
+  }
+
+  // ---- live ------------------------------------------------------------
+
+  function followFrom(seq) {
+    if (stopFollowing) stopFollowing();
+    stopFollowing = api.follow(id, seq, (d, events, next) => {
+      const b = rec.take(d, events, next);
+      if (d.name === 'batch' && next) rec.cover(Math.min(+d.seq, rec.ranges.at(-1)?.[1] ?? 0), next);
+      else if (next) rec.cover(next - 1, next);
+      if (!b || b.first === undefined) return;
+      const now = Date.now();
+      ages.push({ now, first: now - b.first, last: now - b.last });
+      if (!live) return;
+      if (!shown) show();
+      else hand();
+    }, (word) => {
+      if (word === 'resync') rec.read('snapshot', () => true, signal).then(() => followFrom(rec.tail), fault);
+      else if (word === 'end' || word === 'closed') ended();
+      liveButton.classList.toggle('lost', word === 'lost');
+    });
+  }
+
+  /** How far behind the newest event to play, so that all are there in time. */
+  function lateness() {
+    const now = Date.now();
+    while (ages.length > 1 && ages[0].now < now - LIVE_MEMORY) ages.shift();
+    if (!ages.length) return now - liveAt;
+    const least = Math.min(...ages.map((a) => a.last));
+    return Math.min(Math.max(...ages.map((a) => a.first)), least + 1500) + LIVE_SLACK;
+  }
+
+  async function ended() {
+    if (stopFollowing) stopFollowing();
+    stopFollowing = null;
+    const was = live;
+    live = false;
+    rec.info = await api.session(id, signal).catch((e) => {
+      if (e.status === 404 || e.status === 410) fault(e);
+      return { ...rec.info, state: 'stopped' };
+    });
+    setRate(speed);
+    if (was) app.toast(rec.info.state === 'stopped' ? 'The session has been stopped.' : 'The session has ended.');
+    describe();
+    paint();
+    side.draw();
+  }
+
+  function goLive() {
+    if (rec.info.state !== 'live') return;
+    live = true;
+    if (!stopFollowing) followFrom(rec.tail);
+    at = ages.length ? Date.now() - lateness() : end();
+    setPlaying(true);
+    shown = null;
+    const tip = rec.covered(rec.tail - 1);
+    if (tip && rec.window(rec.tabAt(at), at)) show();
+    else fetchAt(at);
+    paint();
+  }
+
+  document.addEventListener('visibilitychange', () => {
+    if (!rec || rec.info.state !== 'live') return;
+    if (document.hidden) {
+      if (stopFollowing) stopFollowing();
+      stopFollowing = null;
+    } else {
+      ages = [];
+      followFrom(rec.tail);
+    }
+  }, { signal });
+
+  // ---- what a person does ----------------------------------------------
+
+  function seek(t, keepLive) {
+    if (!rec) return;
+    if (!keepLive) leaveLive();
+    at = Math.min(Math.max(t, begin()), end());
+    if (rec.loaded(at)) show();
+    else fetchAt(at);
+    if (!playing) note();
+    paint();
+  }
+
+  function leaveLive() {
+    if (!live) return;
+    live = false;
+    setRate(speed);
+  }
+
+  function setPlaying(on) {
+    playing = on;
+    if (buffering) return paint();
+    post({ op: on ? 'play' : 'pause' });
+    if (!on) {
+      badge.hidden = true;
+      note();
+    }
+    paint();
+  }
+
+  function toggle() {
+    if (!rec) return;
+    if (playing) {
+      leaveLive();
+      setPlaying(false);
+      // The player stops where it is, which is a frame further.
+      post({ op: 'seek', gen, at });
+    } else {
+      if (at >= end() - 50 && rec.info.state !== 'live') seek(begin());
+      setPlaying(true);
+    }
+  }
+
+  function setSpeed(s) {
+    speed = s;
+    speedPick.value = s;
+    leaveLive();
+    setRate(s);
+  }
+  function setSkip(on) {
+    skip = on;
+    skipButton.setAttribute('aria-pressed', String(on));
+    if (!on && !live) setRate(speed);
+    badge.hidden = true;
+  }
+  function setFit(on) {
+    fit = on;
+    post({ op: 'scale', fit });
+  }
+  function setSide(on) {
+    view.classList.toggle('no-side', !on);
+    sideButton.setAttribute('aria-pressed', String(on));
+  }
+  function chooseTab(name) {
+    chosen = name;
+    const t = rec.tabs.get(name);
+    if (t && (at < t.first || at > t.last) && !live) return seek(t.first);
+    show();
+    describe();
+  }
+  function full() {
+    document.fullscreenElement ? document.exitFullscreen() : view.querySelector('.main').requestFullscreen();
+  }
+  /** The address says which moment this is. */
+  function note() {
+    history.replaceState(null, '', `${location.pathname}${location.search}#t=${Math.round(at - begin())}`);
+  }
+  async function copyLink() {
+    note();
+    await navigator.clipboard.writeText(location.href).then(() => app.toast('Link copied'), () => app.toast('The link is in the address bar'));
+  }
+  async function stopIt() {
+    if (!await app.ask('Stop this session?', 'Nothing can be added to it any more. A visitor who is still there goes on in a new session.', 'Stop')) return;
+    await api.stop(id).then(() => ended(), (e) => app.toast(e.message));
+  }
+  async function removeIt() {
+    if (!await app.ask('Delete this session?', 'The recording is removed for good, with all that is in it.', 'Delete')) return;
+    await api.remove(id).then(() => {
+      app.toast('Deleted');
+      app.back();
+    }, (e) => app.toast(e.message));
+  }
+
+  /** By event: to the next thing that happens, or the one before. */
+  function hop(step) {
+    const marks = rec.marks.filter((m) => m.kind !== 'net');
+    const next = step > 0 ? marks.find((m) => m.at > at + 20) : marks.reverse().find((m) => m.at < at - 20);
+    if (next) {
+      setPlaying(false);
+      seek(next.at);
+    }
+  }
+
+  const keys = {
+    ' ': toggle, k: toggle,
+    ArrowLeft: (e) => seek(at - (e.shiftKey ? 30e3 : 5e3)), ArrowRight: (e) => seek(at + (e.shiftKey ? 30e3 : 5e3)),
+    ',': () => hop(-1), '.': () => hop(1),
+    '<': () => setSpeed(SPEEDS[Math.max(0, SPEEDS.indexOf(speed) - 1)]), '>': () => setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)]),
+    Home: () => seek(begin()), End: () => rec.info.state === 'live' ? goLive() : seek(end()),
+    f: full, z: () => setFit(!fit), s: () => setSkip(!skip), i: () => setSide(view.classList.contains('no-side')), l: () => goLive(),
+    c: copyLink, '/': () => { setSide(true); side.find(); }, Escape: () => document.fullscreenElement || app.back(),
+  };
+  addEventListener('keydown', (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || !rec || document.querySelector('dialog[open]')) return;
+    const typing = e.target.matches('input, textarea, select');
+    if (typing) {
+      if (e.key === 'Escape') e.target.blur();
+      return;
+    }
+    if (e.key === ' ' && e.target.closest('button, summary')) return;
+    if (/^[1-9]$/.test(e.key)) return seek(begin() + (end() - begin()) * (+e.key / 10));
+    const act = keys[e.key];
+    if (!act) return;
+    e.preventDefault();
+    act(e);
+  }, { signal });
+  addEventListener('hashchange', () => {
+    const t = /[#&]t=(\d+)/.exec(location.hash);
+    if (t && rec) seek(begin() + +t[1]);
+  }, { signal });
+
+  start();
+
+  return {
+    root: view,
+    end() {
+      gone.abort();
+      if (stopFollowing) stopFollowing();
+      if (bar) bar.end();
+    },
+  };
+}

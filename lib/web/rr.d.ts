@@ -1,0 +1,97 @@
+/** rr.js: the recorder of rrpipe. Every option is a data- attribute of its
+ * script, too: `queryKeys` is data-query-keys, lists are split at blanks. */
+
+export interface Options {
+  /** The project's key, as the collector knows it. */
+  key: string;
+  /** Origin of the collector. Default: where the script came from. */
+  collector: string;
+  /** Where the dashboard is, for sessionUrl(). */
+  dashboard: string;
+  /** A name for this site. Default: its host name. */
+  source: string;
+  /** Who the visitor is, if known; see also identify(). */
+  user: string;
+  /** Record from the start (default), or wait for start(). */
+  autostart: boolean;
+  /**
+   * What is masked:
+   * strict: all text, all inputs, attributes with text, media;
+   * balanced (default): all inputs and editable text, attributes with text
+   * (title, placeholder, alt, aria-label ...), queries of URLs;
+   * open: passwords, payment cards and one-time codes only.
+   * In any page, class rr-block or data-rr-block leaves an element out, rr-mask
+   * masks its text, rr-ignore ignores its input, rr-unmask shows what the preset
+   * would mask (but never a password, a card or a code).
+   */
+  privacy: 'strict' | 'balanced' | 'open';
+  /** CSS selectors that do what the classes do. */
+  block: string;
+  mask: string;
+  ignore: string;
+  unmask: string;
+  /** Keys of URL queries whose values may be recorded. */
+  queryKeys: string[];
+  /** 'wait': nothing is recorded before consent(true). */
+  consent: 'given' | 'wait';
+  /** Respect Global Privacy Control (default). */
+  gpc: boolean;
+  /** Share of sessions that are recorded, 0 to 1. */
+  sample: number;
+  /** What else to record: console, errors, network, canvas. */
+  capture: ('console' | 'errors' | 'network' | 'canvas')[];
+  /** Record in a frame although the page around it is recorded. */
+  frames: boolean;
+  /** Characters held in memory while the collector does not take them. */
+  maxBuffer: number;
+  /** Called with the text of each event, as it is sent. */
+  onEvent: ((text: string) => void) | null;
+}
+
+export interface Status {
+  state: 'off' | 'recording' | 'paused' | 'refused';
+  /** Why it does not record. */
+  why: string;
+  session: string | null;
+  tab: string | null;
+  /** Events not acknowledged yet. */
+  buffered: number;
+  /** Events and batches that are durable, of this page. */
+  stored: number;
+  batches: number;
+  /** Events that were lost, and the gaps that say so. */
+  dropped: number;
+  gaps: number;
+  /** Somebody is looking. */
+  watched: boolean;
+  /** The last thing that went wrong, while it is wrong. */
+  error: string;
+}
+
+export interface Recorder {
+  readonly version: string;
+  /** Options given here win over data- attributes. Once; later calls do nothing. */
+  init(options?: Partial<Options>): void;
+  start(): void;
+  /** Ends the session, in all its tabs. Resolves when that is durable. */
+  stop(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  /** Resolves when all that was recorded so far is durable, or was refused. */
+  flush(): Promise<void>;
+  identify(id: string, traits?: Record<string, unknown>): void;
+  /** A mark on the timeline. */
+  event(name: string, data?: unknown): void;
+  consent(yes: boolean): void;
+  sessionId(): string | null;
+  sessionUrl(): string | null;
+  status(): Status;
+}
+
+declare const rr: Recorder;
+export default rr;
+declare global {
+  interface Window {
+    rr: Recorder;
+  }
+}
