@@ -79,13 +79,52 @@ tab_get(struct reader *r, uint32_t id)
 	return &tabs[low];
 }
 
+/* Where to go on reading later, so that nothing is missed. */
+static uint64_t
+resume_seq(const struct reader *r, uint64_t seq)
+{
+	size_t i;
+
+	for (i = 0; i < r->ngroups; i++)
+		if (r->groups[i]->seq < seq)
+			seq = r->groups[i]->seq;
+	for (i = 0; i < r->nchunks; i++)
+		if (r->chunks[i]->seq < seq)
+			seq = r->chunks[i]->seq;
+	return seq;
+}
+
+/*
+ * Say where a line comes from: the first of seqs records (0: this one alone)
+ * has this number and time, rec is the last; and where to go on, if that does
+ * not follow from these.
+ */
+static int
+add_place(struct reader *r, const struct record *rec, uint64_t seq,
+    uint32_t seqs, uint64_t time)
+{
+	struct buf *b = &r->sink.buf;
+	const uint64_t next = resume_seq(r, rec->seq + 1);
+
+	if (!rec->sequenced)
+		return 0;
+	buf_addf(b, " seq=%llu", (unsigned long long)seq);
+	if (seqs > 0)
+		buf_addf(b, " seqs=%u", seqs);
+	if (next != seq + (seqs > 0 ? seqs : 1))
+		buf_addf(b, " next=%llu", (unsigned long long)next);
+	return buf_addf(b, " time=%llu", (unsigned long long)time);
+}
+
 int
-reader_line(struct reader *r, const char *directive, const void *json,
-    size_t len)
+reader_line(struct reader *r, const char *directive, const struct record *rec,
+    const void *json, size_t len)
 {
 	struct buf *b = &r->sink.buf;
 
-	if (buf_addf(b, len > 0 ? "%s " : "%s", directive) == -1 ||
+	if (buf_addf(b, "%s", directive) == -1 ||
+	    add_place(r, rec, rec->seq, 0, rec->time) == -1 ||
+	    (len > 0 && buf_add(b, " ", 1) == -1) ||
 	    buf_add(b, json, len) == -1)
 		return -1;
 	return buf_add(b, "\n", 1);
@@ -116,12 +155,12 @@ reader_damaged(struct reader *r, const struct record *rec, const char *why)
 /*
  * Tell of numbers of a tab that are missing: on stderr, and as a line.  With
  * 'within', of events inside that one batch.  rec is the record before which
- * they are missing, or NULL at the end.
+ * they are missing, or with 'told' the one that tells it, or NULL at the end.
  */
 static int
 gap(struct reader *r, const struct tab *t, uint32_t first, uint32_t last,
     const char *cause, const char *events, size_t events_len, bool within,
-    const struct record *rec)
+    const struct record *rec, bool told)
 {
 	struct buf *b = &r->sink.buf;
 	char what[64], place[96] = "";
@@ -153,6 +192,8 @@ gap(struct reader *r, const struct tab *t, uint32_t first, uint32_t last,
 	buf_addf(b, " cause=%s", cause);
 	if (events_len > 0)
 		buf_addf(b, " events=%.*s", (int)events_len, events);
+	if (told)
+		add_place(r, rec, rec->seq, 0, rec->time);
 	return buf_addf(b, within ? " within=1\n" : "\n");
 }
 
@@ -192,8 +233,8 @@ lost_before(struct reader *r, struct tab *t, uint32_t first,
 {
 	if ((!t->seen && !r->whole) || first <= t->last + 1)
 		return 0;
-	if (gap(r, t, t->last + 1, first - 1, "lost", NULL, 0, false, rec) ==
-	    -1)
+	if (gap(r, t, t->last + 1, first - 1, "lost", NULL, 0, false, rec,
+	    false) == -1)
 		return -1;
 	tab_advance(r, t, first - 1, rec);
 	return 0;
@@ -263,8 +304,8 @@ print_lines(struct reader *r, const char *p, size_t n)
 }
 
 static int
-print_batch_head(struct reader *r, const struct record_head *h, bool sequenced,
-    uint64_t seq, uint64_t time)
+print_batch_head(struct reader *r, const struct record_head *h,
+    const struct record *rec, uint64_t seq, uint64_t time)
 {
 	struct buf *b = &r->sink.buf;
 	const unsigned flags = h->flags & (RECORD_FULL | RECORD_ERROR);
@@ -272,11 +313,7 @@ print_batch_head(struct reader *r, const struct record_head *h, bool sequenced,
 	buf_addf(b, ":batch tab=%x batch=%u", h->tab, h->batch);
 	if (h->flags & RECORD_SNAP)
 		buf_addf(b, " snap=%u", h->snap);
-	if (sequenced)
-		buf_addf(b, " seq=%llu seqs=%u time=%llu",
-		    (unsigned long long)seq,
-		    h->flags & RECORD_PART ? h->parts : 1,
-		    (unsigned long long)time);
+	add_place(r, rec, seq, h->flags & RECORD_PART ? h->parts : 1, time);
 	if (h->flags & RECORD_TIME)
 		buf_addf(b, " first=%lld last=%lld", (long long)h->first,
 		    (long long)h->first + h->span);
@@ -374,11 +411,11 @@ take_batch(struct reader *r, struct tab *t, const struct record_head *h,
 		return -1;
 	tab_advance(r, t, h->batch, rec);
 	if (r->o.directives &&
-	    print_batch_head(r, h, rec->sequenced, seq, time) == -1)
+	    print_batch_head(r, h, rec, seq, time) == -1)
 		return -1;
 	if (print_lines(r, lines, len) == -1)
 		return -1;
-	return r->o.directives ? reader_line(r, ":end", NULL, 0) : 0;
+	return r->o.directives ? buf_addf(&r->sink.buf, ":end\n") : 0;
 }
 
 /* The group that a part belongs to, begun if need be.  NULL with errno. */
@@ -527,12 +564,12 @@ take_gap(struct reader *r, struct tab *t, const struct record_head *h,
 	if (h->count == 0) {
 		t->within = first;
 		return gap(r, t, first, first, cause, events, events_len, true,
-		    rec);
+		    rec, true);
 	}
 	if (t->seen && first <= t->last)
 		first = t->last + 1;
-	if (gap(r, t, first, last, cause, events, events_len, false, rec) ==
-	    -1)
+	if (gap(r, t, first, last, cause, events, events_len, false, rec,
+	    true) == -1)
 		return -1;
 	tab_advance(r, t, last, rec);
 	return 0;
@@ -562,11 +599,12 @@ take_json(struct reader *r, const char *directive,
 		reader_damaged(r, rec, why);
 		return 0;
 	}
-	return reader_line(r, directive, body, len);
+	return reader_line(r, directive, rec, body, len);
 }
 
 static int
-take_beat(struct reader *r, const struct record_head *h)
+take_beat(struct reader *r, const struct record_head *h,
+    const struct record *rec)
 {
 	struct buf *b = &r->sink.buf;
 
@@ -575,6 +613,7 @@ take_beat(struct reader *r, const struct record_head *h)
 	buf_addf(b, ":beat tab=%x", h->tab);
 	if (h->flags & RECORD_SNAP)
 		buf_addf(b, " snap=%u", h->snap);
+	add_place(r, rec, rec->seq, 0, rec->time);
 	return buf_addf(b, "\n");
 }
 
@@ -587,6 +626,7 @@ carry(struct reader *r, const struct record *rec)
 	if (!r->o.directives)
 		return 0;
 	if (buf_addf(b, ":record") == -1 ||
+	    add_place(r, rec, rec->seq, 0, rec->time) == -1 ||
 	    directive_add_hex(b, "head", rec->value, rec->value_len) == -1 ||
 	    directive_add_base64(b, "body", rec->body, rec->body_len) == -1)
 		return -1;
@@ -608,7 +648,8 @@ take_newer(struct reader *r, struct tab *t, const struct record_head *h,
 	if (t == NULL || h->batch == 0 || h->batch <= t->last)
 		return 0;
 	if (lost_before(r, t, h->batch, rec) == -1 ||
-	    gap(r, t, h->batch, h->batch, "newer", NULL, 0, false, rec) == -1)
+	    gap(r, t, h->batch, h->batch, "newer", NULL, 0, false, rec,
+	    false) == -1)
 		return -1;
 	tab_advance(r, t, h->batch, rec);
 	return 0;
@@ -646,7 +687,7 @@ take_session(struct reader *r, const struct record *rec)
 	case RECORD_META:
 		return take_json(r, ":meta", &h, rec);
 	case RECORD_BEAT:
-		return take_beat(r, &h);
+		return take_beat(r, &h, rec);
 	case RECORD_STOP:
 		r->stopped = true;
 		return take_json(r, ":stop", &h, rec);
@@ -664,7 +705,8 @@ take_fence(struct reader *r, const struct record *rec)
 	if (!r->o.directives)
 		return 0;
 	if (buf_addf(&r->sink.buf, ":fence") == -1 ||
-	    directive_add(&r->sink.buf, "set", rec->body, rec->body_len) == -1)
+	    directive_add(&r->sink.buf, "set", rec->body, rec->body_len) ==
+	    -1 || add_place(r, rec, rec->seq, 0, rec->time) == -1)
 		return -1;
 	return buf_addf(&r->sink.buf, "\n");
 }
@@ -695,21 +737,6 @@ take_record(struct reader *r, const struct pb_field *f)
 		return replaya_take(r, f->bytes, f->len, &rec);
 	r->skipped++;
 	return 0;
-}
-
-/* Where to go on reading later, so that nothing is missed. */
-static uint64_t
-resume_seq(const struct reader *r, uint64_t seq)
-{
-	size_t i;
-
-	for (i = 0; i < r->ngroups; i++)
-		if (r->groups[i]->seq < seq)
-			seq = r->groups[i]->seq;
-	for (i = 0; i < r->nchunks; i++)
-		if (r->chunks[i]->seq < seq)
-			seq = r->chunks[i]->seq;
-	return seq;
 }
 
 /* S2's StreamPosition: the next number, and the last record's time. */
@@ -832,7 +859,7 @@ reader_end(struct reader *r)
 		return -1;
 	for (t = r->tabs; t < r->tabs + r->ntabs; t++)
 		if (t->spoilt > t->last && gap(r, t, t->last + 1, t->spoilt,
-		    "lost", NULL, 0, false, NULL) == -1)
+		    "lost", NULL, 0, false, NULL, false) == -1)
 			return -1;
 	replaya_end(r);
 	if (r->skipped > 0)

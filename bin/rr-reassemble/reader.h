@@ -113,8 +113,8 @@ int reader_end(struct reader *);
  * be read, with the reason.  0, or -1 with errno.
  */
 int reader_event(struct reader *, uint32_t tab, const char *event, size_t len);
-int reader_line(struct reader *, const char *directive, const void *json,
-    size_t len);
+int reader_line(struct reader *, const char *directive, const struct record *,
+    const void *json, size_t len);
 void reader_damaged(struct reader *, const struct record *, const char *why);
 
 #endif

@@ -198,14 +198,14 @@ replaya_take(struct reader *r, const unsigned char *p, size_t n,
 	}
 	if (is(kind, kind_len, "heartbeat"))
 		return r->o.directives ?
-		    reader_line(r, ":beat tab=0", NULL, 0) : 0;
+		    reader_line(r, ":beat tab=0", rec, NULL, 0) : 0;
 	if (is(kind, kind_len, "metadata")) {
 		if (!r->o.directives)
 			return 0;
 		value = member(rec->body, rec->body_len, "metadata", &len);
 		if (value != NULL && *value == '{' && len <= RECORD_JSON_MAX &&
 		    memchr(value, '\n', len) == NULL)
-			return reader_line(r, ":meta", value, len);
+			return reader_line(r, ":meta", rec, value, len);
 	} else if (is(kind, kind_len, "event")) {
 		value = member(rec->body, rec->body_len, "event", &len);
 		if (value != NULL && (*value == '{' || *value == '"'))

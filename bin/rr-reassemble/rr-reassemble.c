@@ -50,18 +50,25 @@ failed(const char *what)
 	log_die(EXIT_OTHER, "cannot %s: %s", what, strerror(errno));
 }
 
-/* Nobody should wait for what we hold while we wait. */
+/*
+ * Nobody should wait for what we hold while we wait; nor we for input, when
+ * nobody reads any more.
+ */
 static void
 wait_for_input(struct reader *r, int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[2] = {
+		{ .fd = fd, .events = POLLIN }, { .fd = STDOUT_FILENO },
+	};
 
-	if (poll(&p, 1, 0) != 0)
+	if (poll(p, 1, 0) != 0)
 		return;
 	if (sink_flush(&r->sink) == -1)
 		failed("write to standard output");
-	while (poll(&p, 1, -1) == -1 && errno == EINTR)
+	while (poll(p, 2, -1) == -1 && errno == EINTR)
 		continue;
+	if (p[1].revents != 0)
+		exit(EXIT_OTHER);
 }
 
 static void
