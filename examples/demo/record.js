@@ -11,7 +11,7 @@
   const script = document.createElement('script');
   script.src = new URL('/rr.js', collector);
   Object.assign(script.dataset, {
-    key: 'demo',
+    key: 'dev',
     source: 'demo shop',
     capture: 'console errors network',
     mask: '.private',

@@ -1,0 +1,21 @@
+#!/usr/bin/env bats
+# Real browsers: the recorder on one origin, the collector on another, and the
+# dashboard. What each does is said at the head of its file in browser/.
+load helper
+
+browser() {
+	run -0 node "$ROOT/tests/browser/$1.mjs"
+	echo "$output"
+}
+
+@test "what is typed in one browser is on another's screen, and in the replay" {
+	browser live
+}
+
+@test "tabs and pages are one session, and leaving loses nothing" {
+	browser pages
+}
+
+@test "a collector that dies, a network that goes: nothing lost or doubled" {
+	browser crash
+}
