@@ -77,8 +77,10 @@ answer_over(struct store *st, struct post *p)
 	if (p->session->gone) {
 		v.code = VERDICT_GONE;
 		v.error = "the session was deleted; open a new one";
-	} else if (p->kind == POST_STOP)
+	} else if (p->kind == POST_STOP) {
 		v.code = VERDICT_STOPPED;
+		v.error = NULL;
+	}
 	answer(st, p, &v);
 }
 
