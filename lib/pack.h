@@ -5,6 +5,7 @@
 #ifndef PACK_H
 #define PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "buf.h"
@@ -12,18 +13,34 @@
 #define PACK_LEVEL_DEFAULT	3
 #define PACK_LEVEL_MAX		19
 
-/* Packs; its memory is reused from body to body.  For one thread. */
+#define PACKER_JOBS_MAX		16	/* bodies that may wait */
+#define PACKER_BYTES_MAX	(8u << 20)	/* of text, above which none should */
+
+/*
+ * Packs bodies, in the order in which they are given.  It is used by one
+ * thread, and packs what is large, and what waits behind it, in another one.
+ */
 struct packer;
 
 /* With zstd at this level; NULL with errno ENOMEM. */
 struct packer *packer_new(int level);
 void packer_free(struct packer *);
 
+/* True if a body of n bytes had better wait until packer_end() was called. */
+bool packer_is_full(const struct packer *, size_t n);
+
 /*
- * Pack p[0..n) into out, which is cleared first.  1 if it got smaller, 0 if
- * it did not (store it as it is), -1 as buf_reserve().
+ * Begin to pack what is in text, which is exchanged for an empty buf.  Not
+ * more than PACKER_JOBS_MAX may have begun and not ended.
  */
-int packer_pack(struct packer *, const void *p, size_t n, struct buf *out);
+void packer_begin(struct packer *, struct buf *text);
+
+/*
+ * Wait for the first that was begun and has not ended.  1 with *body what was
+ * packed, 0 with *body the text itself, which would not get smaller, or -1
+ * with errno ENOMEM.  *body is good until the next packer_begin().
+ */
+int packer_end(struct packer *, const struct buf **body);
 
 struct unpacker;
 

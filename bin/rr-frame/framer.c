@@ -15,8 +15,7 @@ framer_init(struct framer *f, const struct framer_options *o, int fd)
 	*f = (struct framer){
 		.o = *o,
 		.sink = SINK_INIT(fd),
-		.batch.text = BUF_INIT(RECORD_TEXT_MAX),
-		.packed = BUF_INIT(RECORD_TEXT_MAX + RECORD_TEXT_MAX / 64),
+		.text = BUF_INIT(RECORD_TEXT_MAX),
 		.scratch = BUF_INIT(2 * RECORD_TEXT_MAX),
 		.said = BUF_INIT(2 * RECORD_TEXT_MAX),
 		.next = o->first,
@@ -33,8 +32,7 @@ framer_release(struct framer *f)
 {
 	packer_free(f->packer);
 	buf_release(&f->sink.buf);
-	buf_release(&f->batch.text);
-	buf_release(&f->packed);
+	buf_release(&f->text);
 	buf_release(&f->scratch);
 	buf_release(&f->said);
 }
@@ -158,32 +156,25 @@ add_gap(struct framer *f, struct record_head *h, const char *cause,
 
 /* Tell of the events on which the program failed, before their batch. */
 static int
-add_failed(struct framer *f, uint32_t number)
+add_failed(struct framer *f, const struct batch *b)
 {
-	const struct batch *b = &f->batch;
 	struct record_head h = {
-		.kind = RECORD_GAP, .tab = b->tab, .batch = number,
+		.kind = RECORD_GAP, .tab = b->tab, .batch = b->number,
 	};
 
-	log_warn("tab %x, batch %u: the program failed on %u events, which "
-	    "are left out%s%.*s", b->tab, number, b->failed,
-	    f->o.verbose ? ": " : "",
-	    f->o.verbose ? (int)buf_size(&f->said) : 0,
-	    (const char *)buf_bytes(&f->said));
 	add_snap(f, &h, b->has_snap, b->snap);
 	return add_gap(f, &h, "filter", true, b->failed);
 }
 
-/* The batch's record or records. */
+/* Add a batch's record or records. */
 static int
-add_batch(struct framer *f, uint32_t number)
+add_batch(struct framer *f, const struct batch *b, unsigned codec,
+    const struct buf *body)
 {
-	struct batch *b = &f->batch;
 	struct record_head h = {
-		.kind = RECORD_BATCH, .tab = b->tab, .batch = number,
-		.count = b->count,
+		.kind = RECORD_BATCH, .flags = codec, .tab = b->tab,
+		.batch = b->number, .count = b->count,
 	};
-	const struct buf *body = &b->text;
 	uint64_t start;
 	int64_t span;
 
@@ -198,24 +189,73 @@ add_batch(struct framer *f, uint32_t number)
 		h.flags |= RECORD_FULL;
 	if (b->error)
 		h.flags |= RECORD_ERROR;
-	if (b->failed > 0 && add_failed(f, number) == -1)
+	if (b->failed > 0 && add_failed(f, b) == -1)
 		return -1;
 	add_snap(f, &h, b->has_snap, b->snap);
-	if (f->packer != NULL && buf_size(&b->text) > 0) {
-		switch (packer_pack(f->packer, buf_bytes(&b->text),
-		    buf_size(&b->text), &f->packed)) {
-		case -1:
-			return -1;
-		case 1:
-			h.flags |= RECORD_CODEC_ZSTD;
-			body = &f->packed;
-		}
-	}
 	start = f->seq;
 	if (add(f, &h, buf_bytes(body), buf_size(body)) == -1)
 		return -1;
-	if (b->full && f->counted)
+	if (f->counted && b->full)
 		snap_set(f, b->tab, start);
+	return 0;
+}
+
+/* Add the first of the batches that are being packed. */
+static int
+settle_one(struct framer *f)
+{
+	const struct batch *b;
+	const struct buf *body;
+	int packed;
+
+	b = &f->queue[(f->queued - f->packing) % PACKER_JOBS_MAX];
+	f->packing--;
+	if ((packed = packer_end(f->packer, &body)) == -1)
+		return -1;
+	return add_batch(f, b, packed ? RECORD_CODEC_ZSTD : RECORD_CODEC_NONE,
+	    body);
+}
+
+int
+framer_settle(struct framer *f)
+{
+	while (f->packing > 0)
+		if (settle_one(f) == -1)
+			return -1;
+	return 0;
+}
+
+/* Add a field of bytes behind all that came before it. */
+static int
+add_field(struct framer *f, uint32_t no, const void *p, size_t n)
+{
+	if (framer_settle(f) == -1)
+		return -1;
+	return pb_add_bytes(&f->sink.buf, no, p, n);
+}
+
+/* The batch is complete, and has this number. */
+static int
+finish_batch(struct framer *f, uint32_t number)
+{
+	struct batch *b = &f->batch;
+
+	b->number = number;
+	f->open_unit = true;
+	if (b->failed > 0)
+		log_warn("tab %x, batch %u: the program failed on %u events, "
+		    "which are left out%s%.*s", b->tab, number, b->failed,
+		    f->o.verbose ? ": " : "",
+		    f->o.verbose ? (int)buf_size(&f->said) : 0,
+		    (const char *)buf_bytes(&f->said));
+	if (f->packer == NULL)
+		return add_batch(f, b, RECORD_CODEC_NONE, &f->text);
+	while (packer_is_full(f->packer, buf_size(&f->text)))
+		if (settle_one(f) == -1)
+			return -1;
+	packer_begin(f->packer, &f->text);
+	f->queue[f->queued++ % PACKER_JOBS_MAX] = *b;
+	f->packing++;
 	return 0;
 }
 
@@ -223,12 +263,9 @@ add_batch(struct framer *f, uint32_t number)
 static void
 clear_batch(struct framer *f)
 {
-	struct buf text = f->batch.text;
-
-	empty(&text);
-	empty(&f->packed);
+	empty(&f->text);
 	f->batch = (struct batch){
-		.text = text, .tab = f->o.tab, .last_type = EVENT_NONE,
+		.tab = f->o.tab, .last_type = EVENT_NONE,
 	};
 }
 
@@ -242,7 +279,7 @@ framer_cut(struct framer *f)
 	if (f->next > RECORD_BATCH_MAX)
 		return wrong(f, "the numbers of batches have run out");
 	f->batch.tab = f->o.tab;
-	r = add_batch(f, f->next++);
+	r = finish_batch(f, f->next++);
 	clear_batch(f);
 	return r;
 }
@@ -252,9 +289,9 @@ framer_end(struct framer *f)
 {
 	f->why[0] = '\0';
 	f->column = 1;
-	if (f->batch.given)
-		return wrong(f, "the input ends within a batch");
-	return framer_cut(f);
+	if (framer_cut(f) == -1 || framer_settle(f) == -1)
+		return -1;
+	return f->batch.given ? wrong(f, "the input ends within a batch") : 0;
 }
 
 bool
@@ -283,11 +320,11 @@ keep(struct framer *f, const char *event, size_t len, const struct scan *s)
 	struct batch *b = &f->batch;
 	unsigned char *p;
 
-	if ((p = buf_reserve(&b->text, len + 1)) == NULL)
+	if ((p = buf_reserve(&f->text, len + 1)) == NULL)
 		return -1;
 	memcpy(p, event, len);
 	p[len] = '\n';
-	b->text.len += len + 1;
+	f->text.len += len + 1;
 	b->count++;
 	if (b->last_type == EVENT_META && s->type == EVENT_FULL_SNAPSHOT)
 		b->full = true;
@@ -304,10 +341,10 @@ keep(struct framer *f, const char *event, size_t len, const struct scan *s)
 }
 
 static bool
-fits(const struct batch *b, size_t len)
+fits(const struct framer *f, size_t len)
 {
-	return b->count < RECORD_COUNT_MAX &&
-	    buf_size(&b->text) + len + 1 <= RECORD_TEXT_MAX;
+	return f->batch.count < RECORD_COUNT_MAX &&
+	    buf_size(&f->text) + len + 1 <= RECORD_TEXT_MAX;
 }
 
 /*
@@ -322,10 +359,10 @@ gather(struct framer *f, const char *event, size_t len, const struct scan *s)
 	bool cut;
 
 	if (b->last_type == EVENT_META)
-		cut = !fits(b, len);
+		cut = !fits(f, len);
 	else
 		cut = s->type == EVENT_META || b->count >= f->o.count ||
-		    buf_size(&b->text) + len + 1 > f->o.size;
+		    buf_size(&f->text) + len + 1 > f->o.size;
 	if (cut && framer_cut(f) == -1)
 		return -1;
 	if (b->count == 0)
@@ -333,7 +370,7 @@ gather(struct framer *f, const char *event, size_t len, const struct scan *s)
 	if (keep(f, event, len, s) == -1)
 		return -1;
 	if (s->type != EVENT_META && (b->count >= f->o.count ||
-	    buf_size(&b->text) >= f->o.size))
+	    buf_size(&f->text) >= f->o.size))
 		return framer_cut(f);
 	return 0;
 }
@@ -364,7 +401,7 @@ framer_event(struct framer *f, const char *event, size_t len,
 	f->column = 1;
 	if (!b->given && f->o.many)
 		return wrong(f, "an event outside of a batch");
-	if (b->given && !fits(b, len))
+	if (b->given && !fits(f, len))
 		return wrong(f, "a batch of more than %d events or %u bytes",
 		    RECORD_COUNT_MAX, RECORD_TEXT_MAX);
 	if (f->o.program != NULL) {
@@ -379,7 +416,7 @@ framer_event(struct framer *f, const char *event, size_t len,
 			/* jq writes what is too deep or too long for us. */
 			if (scan_event(event, len, &made) == -1)
 				return leave_out(f, made.why);
-			if (len > LINE_MAX_BYTES || (b->given && !fits(b, len)))
+			if (len > LINE_MAX_BYTES || (b->given && !fits(f, len)))
 				return leave_out(f, "the result is too long");
 			break;
 		case JQPROG_NONE:
@@ -460,7 +497,7 @@ do_end(struct framer *f, const struct directive *d)
 	if (n == 0 || why != NULL)
 		return wrong(f, "token=: %s", n == 0 ? "empty" : why);
 	if (b->given) {
-		if (add_batch(f, b->number) == -1)
+		if (finish_batch(f, b->number) == -1)
 			return -1;
 		if (b->tab == f->o.tab)
 			f->next = b->number + 1;
@@ -469,7 +506,7 @@ do_end(struct framer *f, const struct directive *d)
 	if (n == -1 || f->o.import)
 		return 0;
 	f->open_unit = false;
-	return pb_add_bytes(&f->sink.buf, PIPE_TOKEN, token, (size_t)n);
+	return add_field(f, PIPE_TOKEN, token, (size_t)n);
 }
 
 /* A record whose body is the directive's JSON. */
@@ -482,6 +519,8 @@ do_json(struct framer *f, const struct directive *d, unsigned kind)
 		return wrong(f, "a JSON object is missing");
 	if (d->json_len > RECORD_JSON_MAX)
 		return wrong(f, "more than %d bytes of JSON", RECORD_JSON_MAX);
+	if (framer_settle(f) == -1)
+		return -1;
 	return add(f, &h, d->json, d->json_len);
 }
 
@@ -505,6 +544,8 @@ do_beat(struct framer *f, const struct directive *d)
 	uint32_t snap;
 
 	if (get_tab_snap(f, d, &h.tab, &has_snap, &snap) == -1)
+		return -1;
+	if (framer_settle(f) == -1)
 		return -1;
 	add_snap(f, &h, has_snap, snap);
 	return add(f, &h, NULL, 0);
@@ -553,6 +594,8 @@ do_gap(struct framer *f, const struct directive *d)
 	h.count = within == 1 ? 0 : (uint32_t)(last - first + 1);
 	if (within == 0 && h.tab == f->o.tab)
 		f->next = (uint32_t)last + 1;
+	if (framer_settle(f) == -1)
+		return -1;
 	add_snap(f, &h, has_snap, snap);
 	return add_gap(f, &h, cause, has_events == 1, events);
 }
@@ -572,8 +615,10 @@ do_fence(struct framer *f, const struct directive *d)
 		return wrong(f, "set=: %s", why);
 	if (use_len == -1 && set_len == -1)
 		return wrong(f, "set= or use= is missing");
-	if (use_len >= 0 && pb_add_bytes(&f->sink.buf, PIPE_FENCE, use,
-	    (size_t)use_len) == -1)
+	if (use_len >= 0 &&
+	    add_field(f, PIPE_FENCE, use, (size_t)use_len) == -1)
+		return -1;
+	if (framer_settle(f) == -1)
 		return -1;
 	if (set_len == -1)
 		return 0;
@@ -611,6 +656,8 @@ do_record(struct framer *f, const struct directive *d)
 	body_len = buf_size(&f->scratch) - head_len;
 	if (body_len > RECORD_PART_MAX + RECORD_HEAD_MAX - head_len)
 		return wrong(f, "body=: more than S2 takes in a record");
+	if (framer_settle(f) == -1)
+		return -1;
 	f->seq++;
 	f->open_unit = true;
 	return record_add_raw(&f->sink.buf, buf_bytes(&f->scratch), head_len,
@@ -627,16 +674,19 @@ do_stream(struct framer *f, const struct directive *d)
 		return -1;
 	if (n == 0 || memchr(name, '\0', (size_t)n) != NULL)
 		return wrong(f, "name= is empty or holds a NUL");
+	if (add_field(f, PIPE_STREAM, name, (size_t)n) == -1)
+		return -1;
 	f->counted = false;
+	f->snaps = 0;
 	f->next = f->o.first;
 	f->open_unit = false;
-	return pb_add_bytes(&f->sink.buf, PIPE_STREAM, name, (size_t)n);
+	return 0;
 }
 
 static int
 do_create(struct framer *f, const struct directive *d)
 {
-	return pb_add_bytes(&f->sink.buf, PIPE_CREATE, d->json, d->json_len);
+	return add_field(f, PIPE_CREATE, d->json, d->json_len);
 }
 
 static int
@@ -647,6 +697,8 @@ do_match(struct framer *f, const struct directive *d)
 
 	if (directive_number(d, "seq", UINT64_MAX, &seq, &why) != 1)
 		return wrong(f, "seq= must be a number");
+	if (framer_settle(f) == -1)
+		return -1;
 	if (!f->o.many) {
 		f->counted = true;
 		f->seq = seq;
@@ -664,7 +716,7 @@ do_probe(struct framer *f, const struct directive *d)
 		return -1;
 	if (n == 0)
 		return wrong(f, "token= is empty");
-	return pb_add_bytes(&f->sink.buf, PIPE_PROBE, token, (size_t)n);
+	return add_field(f, PIPE_PROBE, token, (size_t)n);
 }
 
 /* Where a reader is: says nothing to a writer. */

@@ -32,10 +32,9 @@ struct framer_options {
 };
 
 struct batch {
-	struct buf text;	/* the events, each ended by LF */
 	bool given;		/* between :batch and :end */
 	uint32_t tab;
-	uint32_t number;	/* if given */
+	uint32_t number;
 	bool has_snap;
 	uint32_t snap;
 	unsigned count;
@@ -50,16 +49,21 @@ struct batch {
 };
 
 /*
- * Records go to 'sink', which the caller flushes.  The functions return 0, or
+ * Records go to 'sink', which the caller flushes after framer_settle().
+ * Batches may be packed in the background while the next one is gathered;
+ * they are added in order, and before anything else is.  The functions return 0, or
  * -1: with 'why' not empty what was put in is wrong at 'column', and nothing
  * of it was taken; else errno says why going on is impossible.
  */
 struct framer {
 	struct framer_options o;
 	struct sink sink;
+	struct batch batch;	/* which is being gathered */
+	struct buf text;	/* its events, each ended by LF */
 	struct packer *packer;
-	struct batch batch;
-	struct buf packed;	/* scratch: a stored body */
+	struct batch queue[PACKER_JOBS_MAX];	/* which are being packed */
+	uint64_t queued;	/* batches that ever were; the last ones are */
+	unsigned packing;	/* so many of them */
 	struct buf scratch;	/* scratch: what the program made, or a head */
 	struct buf said;	/* scratch: why the program failed */
 	uint32_t next;		/* number of the next batch not given */
@@ -85,6 +89,9 @@ int framer_line(struct framer *, const char *line, size_t len);
 /* An event that was found good, and holds no LF. */
 int framer_event(struct framer *, const char *event, size_t len,
     const struct scan *);
+
+/* Add the batches that are being packed to 'sink'. */
+int framer_settle(struct framer *);
 
 /* True if events wait that may be cut off here. */
 bool framer_waits(const struct framer *);

@@ -29,11 +29,12 @@ struct input {
 	struct buf element;	/* one that was on several lines */
 };
 
-/* Write what is there. */
+/* Write what is there, or also what is being packed. */
 static void
-flush(struct input *in)
+write_out(struct input *in, bool all)
 {
-	if (sink_flush(&in->f->sink) == -1)
+	if ((all && framer_settle(in->f) == -1) ||
+	    sink_flush(&in->f->sink) == -1)
 		log_die(EXIT_OTHER, "cannot write to standard output: %s",
 		    strerror(errno));
 }
@@ -54,7 +55,7 @@ bad(struct input *in, uint64_t line, size_t column, const char *why)
 
 	strlcpy(text, why, sizeof text);
 	framer_end(in->f);
-	flush(in);
+	write_out(in, true);
 	log_die(EXIT_INPUT, "%s:%llu:%zu: %s", in->name,
 	    (unsigned long long)line, column, text);
 }
@@ -215,7 +216,7 @@ wait_for_input(struct input *in)
 
 	while (!ready(in->lines.fd, 0)) {
 		if (!f->o.many || !f->open_unit)
-			flush(in);
+			write_out(in, true);
 		left = -1;
 		if (framer_waits(f)) {
 			left = f->batch.since + in->wait_ms - now_ms();
@@ -246,7 +247,7 @@ input_frame(struct framer *f, const char *name, int fd, int wait_ms)
 			const int saved = errno;
 
 			framer_end(f);
-			flush(&in);
+			write_out(&in, true);
 			errno = saved;
 			failed(&in);
 		}
@@ -260,7 +261,7 @@ input_frame(struct framer *f, const char *name, int fd, int wait_ms)
 		while (in.array == ARRAY_NONE ? line_next(&in) :
 		    array_next(&in))
 			if (buf_size(&f->sink.buf) >= FLUSH)
-				flush(&in);
+				write_out(&in, false);
 	}
 	buf_release(&in.lines.buf);
 	buf_release(&in.element);
