@@ -14,6 +14,8 @@ DATADIR  ?= $(PREFIX)/share/rrpipe
 MANDIR   ?= $(PREFIX)/share/man
 D         = $(DESTDIR)
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
+SYSUSERS ?= $(PREFIX)/lib/sysusers.d
+TMPFILES ?= $(PREFIX)/lib/tmpfiles.d
 
 # CC, CFLAGS and LDFLAGS are the packager's; the rest is ours.
 CFLAGS   ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -47,7 +49,10 @@ LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(notdir $(filter-out %.1,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
 	scripts/routes/* tests/* .ci/run 2>/dev/null)
-PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9])
+PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
+	systemd/*.[1-9])
+UNITS    := $(notdir $(wildcard systemd/*.target systemd/*.socket \
+	systemd/*.service))
 
 all: programs build/lib/loopback.so scripts web
 
@@ -110,7 +115,8 @@ check: all
 
 # Scripts look for what belongs to them beside themselves, and in share/.
 install: all
-	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/routes $(D)$(DATADIR)/web
+	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/routes $(D)$(DATADIR)/web \
+		$(D)$(UNITDIR) $(D)$(SYSUSERS) $(D)$(TMPFILES)
 	install $(BINS) $(D)$(BINDIR)
 	install $(SCRIPTS:%=scripts/%) scripts/s2-lite $(D)$(LIBDIR)
 	install -m 644 scripts/common.sh build/lib/loopback.so $(D)$(LIBDIR)
@@ -121,12 +127,25 @@ install: all
 	cp -R examples $(D)$(DATADIR)
 	for p in $(PAGES); do install -Dm 644 $$p \
 		$(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+	for u in $(UNITS); do sed -e '/^@SANDBOX@/{' \
+		-e 'r systemd/sandbox.conf' -e 'd' -e '}' \
+		-e 's,@BINDIR@,$(BINDIR),g' -e 's,@LIBDIR@,$(LIBDIR),g' \
+		-e 's,@DATADIR@,$(DATADIR),g' systemd/$$u | \
+		install -m 644 /dev/stdin $(D)$(UNITDIR)/$$u; done
+	install -m 644 systemd/sysusers.conf $(D)$(SYSUSERS)/rrpipe.conf
+	install -m 644 systemd/tmpfiles.conf $(D)$(TMPFILES)/rrpipe.conf
+	@test -n "$(D)" || test ! -d /run/systemd/system || { \
+		systemd-sysusers $(SYSUSERS)/rrpipe.conf; \
+		systemd-tmpfiles --create $(TMPFILES)/rrpipe.conf; \
+		systemctl daemon-reload; }
 
 uninstall:
 	cd $(D)$(BINDIR) && rm -f $(notdir $(BINS)) $(SCRIPTS)
 	rm -rf $(D)$(LIBDIR) $(D)$(DATADIR)
 	for p in $(PAGES); do \
 		rm -f $(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+	cd $(D)$(UNITDIR) && rm -f $(UNITS)
+	rm -f $(D)$(SYSUSERS)/rrpipe.conf $(D)$(TMPFILES)/rrpipe.conf
 
 lint: lint-scripts lint-pages
 	@$(MAKE) -s BUILD=build-lint/gcc CC=gcc WERROR=1 programs

@@ -79,7 +79,8 @@ s2_conf_load(struct s2_conf *conf, struct settings *s)
 	const char *p;
 
 	memset(conf, 0, sizeof *conf);
-	conf->token = settings_get(s, "S2_ACCESS_TOKEN");
+	if (settings_secret(s, "S2_ACCESS_TOKEN", &conf->token) == -1)
+		return -1;
 	for (p = conf->token; p != NULL && *p != '\0'; p++)
 		if (*p < '!' || *p > '~') {
 			snprintf(s->why, sizeof s->why, "the setting "

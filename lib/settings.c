@@ -116,22 +116,20 @@ take_file(struct settings *s, const char *path)
 	return 0;
 }
 
-int
-settings_load(struct settings *s)
+/*
+ * Read all of fd, add a NUL, and close fd.  0, or -1 with errno: also if fd is
+ * -1, or if the file is longer than the buf may hold beside the NUL.
+ */
+static int
+read_whole(struct buf *b, int fd)
 {
-	char path[PATH_MAX];
 	ssize_t got = 1;
-	int fd, saved;
+	size_t room;
+	int saved;
 
-	memset(s, 0, sizeof *s);
-	s->text.max = SETTINGS_FILE_MAX + 1;
-	fd = open_conf(path, sizeof path);
-	if (fd == -1 && path[0] == '\0')
-		return 0;
 	while (fd != -1 && got > 0) {
-		size_t room = SETTINGS_FILE_MAX - buf_size(&s->text);
-
-		got = buf_read(&s->text, fd, room == 0 ? 1 : room);
+		room = b->max - 1 - buf_size(b);
+		got = buf_read(b, fd, room == 0 ? 1 : room);
 		if (room == 0 && got > 0) {
 			errno = EFBIG;
 			got = -1;
@@ -140,10 +138,26 @@ settings_load(struct settings *s)
 	saved = errno;
 	if (fd != -1)
 		close(fd);
-	if (fd == -1 || got == -1 || buf_add(&s->text, "", 1) == -1) {
+	errno = saved;
+	return fd == -1 || got == -1 ? -1 : buf_add(b, "", 1);
+}
+
+int
+settings_load(struct settings *s)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	memset(s, 0, sizeof *s);
+	s->text.max = SETTINGS_FILE_MAX + 1;
+	s->secret.max = SETTINGS_SECRET_MAX + 1;
+	fd = open_conf(path, sizeof path);
+	if (fd == -1 && path[0] == '\0')
+		return 0;
+	if (read_whole(&s->text, fd) == -1) {
 		snprintf(s->why, sizeof s->why,
 		    "cannot read the settings in %s: %s", path,
-		    strerror(saved));
+		    strerror(errno));
 		return -1;
 	}
 	return take_file(s, path);
@@ -153,6 +167,9 @@ void
 settings_release(struct settings *s)
 {
 	buf_release(&s->text);
+	if (buf_size(&s->secret) > 0)
+		explicit_bzero(buf_bytes(&s->secret), buf_size(&s->secret));
+	buf_release(&s->secret);
 	s->n = 0;
 }
 
@@ -169,6 +186,37 @@ settings_get(const struct settings *s, const char *name)
 			return s->set[i].value[0] != '\0' ?
 			    s->set[i].value : NULL;
 	return NULL;
+}
+
+int
+settings_secret(struct settings *s, const char *name, const char **value)
+{
+	char name_file[64];
+	const char *path;
+	char *text;
+
+	*value = settings_get(s, name);
+	if (*value != NULL)
+		return 0;
+	snprintf(name_file, sizeof name_file, "%s_FILE", name);
+	path = settings_get(s, name_file);
+	if (path == NULL)
+		return 0;
+	buf_clear(&s->secret);
+	if (read_whole(&s->secret, open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+		snprintf(s->why, sizeof s->why, "cannot read '%s', named by "
+		    "the setting %s: %s", path, name_file, strerror(errno));
+		return -1;
+	}
+	text = (char *)buf_bytes(&s->secret);
+	text[strcspn(text, "\r\n")] = '\0';
+	if (text[0] == '\0') {
+		snprintf(s->why, sizeof s->why, "'%s', named by the setting "
+		    "%s, is empty", path, name_file);
+		return -1;
+	}
+	*value = text;
+	return 0;
 }
 
 int

@@ -14,7 +14,7 @@
  *
  * Known names, with the spelling and meaning of the S2 command line for S2_*:
  * S2_ACCOUNT_ENDPOINT, S2_BASIN_ENDPOINT, S2_ACCESS_TOKEN, S2_SSL_NO_VERIFY,
- * RR_BASIN, RR_PREFIX.
+ * RR_BASIN, RR_PREFIX; and S2_ACCESS_TOKEN_FILE.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
@@ -26,12 +26,14 @@
 #define SETTINGS_FILE_MAX	65536	/* bytes of the file */
 #define SETTINGS_MAX		256	/* settings in it */
 #define SETTINGS_WHY_MAX	4608	/* a path and what is wrong with it */
+#define SETTINGS_SECRET_MAX	8192	/* bytes of a file with a secret */
 
 #define RR_BASIN_DEFAULT	"rrpipe-sessions"
 #define RR_PREFIX_DEFAULT	"sessions"
 
 struct settings {
 	struct buf text;	/* the file, cut into C strings */
+	struct buf secret;	/* a file with a secret, the same */
 	struct {
 		const char *name;
 		const char *value;
@@ -53,6 +55,14 @@ void settings_release(struct settings *s);
  * in neither.  An empty value counts as none.  Good until settings_release().
  */
 const char *settings_get(const struct settings *s, const char *name);
+
+/*
+ * A secret, so that it need not be in the environment: as settings_get(), or
+ * else the first line of the file that the setting NAME_FILE names, which must
+ * then exist.  One secret at a time is kept from a file.  0 with *value (NULL
+ * if it is nowhere), or -1 with s->why.
+ */
+int settings_secret(struct settings *s, const char *name, const char **value);
 
 /*
  * A yes or no: 1, true, yes or 0, false, no; 'fallback' if it is not set.

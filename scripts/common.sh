@@ -60,7 +60,7 @@ defaults() {
 	export RR_BASIN
 	own_s2=
 	if [[ -z ${S2_ACCOUNT_ENDPOINT-}${S2_BASIN_ENDPOINT-} &&
-	    -z ${S2_ACCESS_TOKEN-} ]]; then
+	    -z ${S2_ACCESS_TOKEN-}${S2_ACCESS_TOKEN_FILE-} ]]; then
 		# shellcheck disable=SC2034 # for rr-up
 		own_s2=1
 		export S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$RR_S2_PORT
