@@ -29,6 +29,7 @@
 
 #define CONNECT_TIMEOUT	5000	/* ms to a connection */
 #define KEEPALIVE	15	/* s of silence until TCP asks for a sign */
+#define UNACKED		15000	/* ms that sent bytes may stay unacknowledged */
 #define REFUSED_END	200	/* ms for the text of a refusal to arrive */
 #define REOPEN_DELAY	20	/* ms */
 #define EVENTS_MAX	64	/* sockets looked at in one turn */
@@ -58,6 +59,7 @@ struct conn {
 	CURLM *multi;
 	int64_t timer;		/* when libcurl wants to be called, or -1 */
 	struct origin origins[2];
+	bool unread;		/* libcurl may hold more of an answer */
 	unsigned running;
 	struct calls queued;
 	struct calls failed;
@@ -141,6 +143,7 @@ set_timer(CURLM *multi, long ms, void *arg)
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
+	const unsigned unacked = UNACKED;
 	struct call *c = arg;
 	int fd;
 
@@ -150,10 +153,13 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	if (fd != -1) {
-		c->origin->sockets++;
-		c->origin->newest = fd;
-	}
+	if (fd == -1)
+		return CURL_SOCKET_BAD;
+	/* Without it a peer that vanished is noticed after a quarter hour. */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked,
+	    sizeof unacked);
+	c->origin->sockets++;
+	c->origin->newest = fd;
 	return fd;
 }
 
@@ -212,8 +218,11 @@ take_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct call *c = arg;
 	int status = get_status(c);
+	curl_off_t whole;
 
 	n *= size;
+	if (n >= CURL_MAX_WRITE_SIZE)
+		c->conn->unread = true;
 	if (c->req.data != NULL && status >= 200 && status < 300) {
 		if (c->req.data(c->req.arg, (unsigned char *)p, n) == -1)
 			c->pub.error.aborted = true;
@@ -225,6 +234,10 @@ take_body(char *p, size_t size, size_t n, void *arg)
 		c->too_long = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
+	if (c->req.send != NULL && status >= 300 && c->due != -1 &&
+	    curl_easy_getinfo(c->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+	    &whole) == CURLE_OK && whole == (curl_off_t)buf_size(&c->pub.body))
+		set_due(c, 0);
 	return n;
 }
 
@@ -693,7 +706,7 @@ s2_timeout(const struct s2 *s2)
 		return 0;
 	for (i = 0; i < s2->nconns; i++) {
 		conn = &s2->conns[i];
-		if (!TAILQ_EMPTY(&conn->failed))
+		if (conn->unread || !TAILQ_EMPTY(&conn->failed))
 			return 0;
 		if (conn->running < S2_CONN_CALLS_MAX)
 			TAILQ_FOREACH(c, &conn->queued, queue)
@@ -734,6 +747,25 @@ again:
 	}
 }
 
+/*
+ * libcurl 7.88 reads up to 32 kB of HTTP/2 from a socket but takes at most 16
+ * of them for a call, and leaves the rest until the socket is readable again,
+ * which it may not be for a long time.  So after a piece of that size it is
+ * told to look.
+ */
+static void
+read_on(struct conn *conn)
+{
+	const struct origin *o;
+	int left;
+
+	conn->unread = false;
+	for (o = conn->origins; o < conn->origins + 2; o++)
+		if (o->sockets > 0)
+			curl_multi_socket_action(conn->multi, o->newest,
+			    CURL_CSELECT_IN, &left);
+}
+
 static void
 run_conn(struct conn *conn)
 {
@@ -743,6 +775,8 @@ run_conn(struct conn *conn)
 	int left;
 
 	start_queued(conn);
+	if (conn->unread)
+		read_on(conn);
 	if (conn->timer != -1 && conn->timer <= s2_now()) {
 		conn->timer = -1;
 		curl_multi_socket_action(conn->multi, CURL_SOCKET_TIMEOUT, 0,

@@ -8,8 +8,8 @@
  * connection, which keeps what was sent on one call in order.
  *
  * Callbacks: send() and data() are called from inside libcurl and may call
- * s2_call_resume() and nothing else of this file on that engine; done() may
- * call anything.  None is called outside s2_run(), s2_wait() and
+ * s2_call_resume() and s2_call_start(), but must not end or free a call; done()
+ * may call anything.  None is called outside s2_run(), s2_wait() and
  * s2_call_wait().
  *
  * Nothing here prints or exits.  Sources of the protocol: S2's OpenAPI
