@@ -21,6 +21,8 @@ say() {
 # rrpipe.conf(5): nothing in it is expanded or run.
 settings() {
 	local file line name value n=0
+	# A service may have no home.
+	: "${HOME:=/}"
 	if [[ -n ${RR_CONF-} ]]; then
 		file=$RR_CONF
 		[[ -r $file ]] || die 78 "cannot read '$file', named by RR_CONF"
@@ -66,4 +68,11 @@ defaults() {
 		export S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$RR_S2_PORT
 		export S2_BASIN_ENDPOINT=$S2_ACCOUNT_ENDPOINT
 	fi
+}
+
+# ensure_basin: makes the basin of the sessions, unless it is there. Records get
+# the time of their arrival, and no stream appears by itself.
+ensure_basin() {
+	s2-stream ensure "s2://$RR_BASIN" timestamping=arrival \
+	    create-on-append=no >/dev/null
 }

@@ -75,7 +75,7 @@ fake_cargo() {
 	start_s2
 	run -1 "$ROOT/scripts/s2-lite" exposed "$s2_port"
 	# And this is how one that does not looks.
-	local port other
+	local port
 	port=$(free_port)
 	start socat "TCP-LISTEN:$port,bind=0.0.0.0" -
 	wait_until 5 "$ROOT/scripts/s2-lite" exposed "$port"
@@ -153,4 +153,241 @@ bootstrap: not root, and sudo asks for a password; run this, then go on:
 	# shellcheck disable=SC2016
 	[ "$output" = '<$(touch pwned) >< ><last=><env><><no newline>' ]
 	[ ! -e pwned ]
+}
+
+# ---- the ring ----
+
+ring() {
+	port=$(free_port)
+	new_basin
+	start rr-ingest -l "127.0.0.1:$port"
+	ring=$pid
+	wait_until 10 serves_or_gone
+	! gone "$ring" || {
+		cat "$ring.err" >&2
+		return 1
+	}
+}
+
+serves_or_gone() {
+	gone "$ring" ||
+	    curl -sf -o /dev/null "http://127.0.0.1:$port/health/ready"
+}
+
+stage() {
+	pgrep -g "$ring" -x "$1"
+}
+
+# collect: sends one event, and prints the collector's answer.
+collect() {
+	local base=http://127.0.0.1:$port/v1/sessions answer
+	answer=$(curl -sS --fail-with-body -X POST "$base?key=dev")
+	curl -sS --fail-with-body --data-binary '{"type":3,"timestamp":1}' \
+	    "$base/$(jq -r .id <<<"$answer")/lines?token=$(
+	    jq -r .token <<<"$answer")"
+}
+
+@test "rr-ingest: TERM lets it finish, and is no failure" {
+	ring
+	[ "$(collect | jq -r .verdict)" = stored ]
+	stop "$ring"
+	[ -z "$(pgrep -g "$ring" -r D,R,S,T)" ]
+}
+
+@test "rr-ingest: INT to all of it, as from a terminal, does so too" {
+	ring
+	[ "$(collect | jq -r .verdict)" = stored ]
+	kill -s INT -- "-$ring"
+	ended "$ring"
+	[ -z "$(pgrep -g "$ring" -r D,R,S,T)" ]
+}
+
+@test "rr-ingest: the death of any stage ends all, with its status" {
+	local name status
+	for name in rr-collect rr-frame s2-append; do
+		ring
+		kill -s KILL "$(stage "$name")"
+		status=0
+		ended "$ring" 10 || status=$?
+		[ "$name $status" = "$name 137" ]
+		[ -z "$(pgrep -g "$ring" -r D,R,S,T)" ]
+	done
+}
+
+@test "rr-ingest: killed, it leaves nothing" {
+	ring
+	stop "$ring" KILL || [ $? = 137 ]
+	wait_until 10 group_gone "$ring"
+}
+
+@test "rr-ingest: a stage that fails ends all, with its status" {
+	local status=0
+	port=$(free_port)
+	start env S2_BASIN_ENDPOINT=ftp://x rr-ingest -l "127.0.0.1:$port"
+	ended "$pid" 10 || status=$?
+	[ "$status" = 78 ]
+	status=0
+	start rr-ingest --nosuch
+	ended "$pid" 10 || status=$?
+	[ "$status" = 64 ]
+}
+
+# ---- rr up ----
+
+# up: starts all on free ports, and waits for its last line.
+up() {
+	unset S2_ACCOUNT_ENDPOINT S2_BASIN_ENDPOINT S2_ACCESS_TOKEN RR_BASIN
+	export RR_DATA=$PWD/data
+	export RR_S2_PORT=${RR_S2_PORT:-$(free_port)}
+	export RR_LISTEN_COLLECT=${RR_LISTEN_COLLECT:-127.0.0.1:$(free_port)}
+	export RR_LISTEN_VIEW=${RR_LISTEN_VIEW:-127.0.0.1:$(free_port)}
+	export RR_LISTEN_DEMO=${RR_LISTEN_DEMO:-127.0.0.1:$(free_port)}
+	# What rr up starts inherits this, wherever it goes.
+	RR_MARK=$BATS_TEST_TMPDIR start rr up
+	up=$pid
+	wait_until 30 says_or_gone '^Ctrl-C'
+	! gone "$up" || {
+		cat "$up.out" "$up.err" >&2
+		return 1
+	}
+}
+
+says_or_gone() {
+	gone "$up" || grep -q "$1" "$up.out"
+}
+
+left() {
+	grep -lsz "^RR_MARK=$BATS_TEST_TMPDIR$" /proc/[0-9]*/environ
+}
+
+none_left() {
+	! left
+}
+
+@test "rr up: serves pages, keeps what was recorded, and leaves nothing" {
+	local id began
+	up
+	curl -sSf "http://$RR_LISTEN_DEMO/" | grep -q record.js
+	curl -sSf -o /dev/null "http://$RR_LISTEN_VIEW/"
+	curl -sSf -o /dev/null "http://$RR_LISTEN_COLLECT/rr.js"
+	id=$(rr import "$DATA/real-stats-test-page.ndjson")
+	left >/dev/null
+	stop "$up" INT
+	none_left
+	! grep -v '^rr-collect: ' "$up.err"
+
+	began=${EPOCHREALTIME/[.,]/}
+	up
+	echo "# started again in $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms"
+	(((${EPOCHREALTIME/[.,]/} - began) < 5000000))
+	rr cat "$id" | cmp - "$DATA/real-stats-test-page.ndjson"
+	stop "$up" TERM
+	none_left
+}
+
+@test "rr up: an address or data in use is one clear line" {
+	up
+	RR_DATA=$PWD/other run -75 rr up
+	[ "$output" = "rr-up: 127.0.0.1:$RR_S2_PORT is in use; stop what \
+listens there, or choose another place by RR_S2_PORT" ]
+	run -75 rr up
+	[ "$output" = "rr-up: '$PWD/data' is in use by another rr up" ]
+	stop "$up"
+}
+
+@test "rr up: a child that dies is named, and ends the rest" {
+	local status=0
+	up
+	pkill -KILL -f "^sse-bridge -l $RR_LISTEN_VIEW "
+	ended "$up" || status=$?
+	[ "$status" = 137 ]
+	[[ "$(cat "$up.err")" == *'rr-up: dashboard was killed by signal KILL; stopping the rest' ]]
+	none_left
+}
+
+@test "rr up: killed, it leaves nothing" {
+	up
+	stop "$up" KILL || [ $? = 137 ]
+	wait_until 15 none_left
+}
+
+# ---- installed ----
+
+@test "make install: what is installed runs by itself" {
+	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$PWD/dest" install
+	PATH=$PWD/dest/usr/local/bin:/usr/bin:/bin
+	[ "$(command -v rr-frame)" = "$PWD/dest/usr/local/bin/rr-frame" ]
+	run -0 rr --version
+	up
+	curl -sSf "http://$RR_LISTEN_DEMO/" | grep -q record.js
+	curl -sSf -o /dev/null "http://$RR_LISTEN_VIEW/"
+	curl -sSf "http://$RR_LISTEN_VIEW/api/sessions" | jq -e '.sessions == []'
+	curl -sSf -o /dev/null "http://$RR_LISTEN_COLLECT/rr.js"
+	stop "$up"
+	none_left
+	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$PWD/dest" uninstall
+	run find dest -not -type d
+	[ -z "$output" ]
+}
+
+# ---- sessions ----
+
+@test "rr import, cat, ls, stop, rm: the same bytes come back" {
+	local file id
+	new_basin
+	for file in "$DATA"/*.ndjson; do
+		id=$(rr import "$file")
+		[[ $id =~ ^[0-9a-hjkmnp-tv-z]{25}$ ]]
+		rr cat "$id" | cmp - "$file"
+	done
+	[ "$(rr ls | wc -l)" = "$(ls "$DATA" | wc -l)" ]
+	[[ "$(rr ls | head -n 1)" == "$id "* ]]
+	# By the beginning of an id, as long as that is one.
+	rr cat "${id:0:8}" | cmp - "$file"
+	run -66 rr cat uuuuuuuu
+	run -64 rr cat ''
+	# It is stopped, again and again.
+	rr stop "$id"
+	rr stop "$id"
+	rr rm "$id"
+	run -66 rr cat "$id"
+	run -66 rr cat "${id:0:8}"
+}
+
+@test "rr import: nothing of a file says where it goes" {
+	local id
+	new_basin
+	printf '%s\n' ':stream name=elsewhere' ':create' '{"type":4}' >evil
+	rr import evil
+	[ "$(s2-stream list "s2://$RR_BASIN" | grep -c elsewhere)" = 0 ]
+	# And of one with an error nothing is kept.
+	printf '%s\n' '{"type":4}' '{"type":' >broken
+	run -65 rr import broken
+	[[ $output == 'rr-frame: broken:2:9: '* ]]
+	[ "$(rr ls | wc -l)" = 1 ]
+}
+
+@test "rr import: a copy of a session is equal" {
+	local id copy
+	new_basin
+	id=$(rr import -m '{"title":"a \"title\""}' "$DATA/fixture-iframe.ndjson")
+	copy=$(rr cat -d "$id" | rr import -)
+	rr cat -d "$id" | sed 's/ time=[0-9]*//' >original
+	rr cat -d "$copy" | sed 's/ time=[0-9]*//' | cmp - original
+	grep -Fx ':meta seq=1 {"title":"a \"title\""}' original
+}
+
+@test "rr tail: follows until the session is stopped" {
+	local id uri
+	new_basin
+	id=$(s2-stream new)
+	uri=$(s2-stream name "$id")
+	printf '%s\n' ':fence set=active' ':end' | rr-frame |
+	    s2-append -c "$uri" >/dev/null
+	start rr tail "$id"
+	local tail=$pid
+	rr-frame <"$DATA/fixture-iframe.ndjson" | s2-append "$uri" >/dev/null
+	wait_until 10 cmp -s "$tail.out" "$DATA/fixture-iframe.ndjson"
+	rr stop "$id"
+	ended "$tail" 10
 }
