@@ -19,3 +19,7 @@ browser() {
 @test "a collector that dies, a network that goes: nothing lost or doubled" {
 	browser crash
 }
+
+@test "what a preset covers is in no stored byte" {
+	browser privacy
+}

@@ -13,7 +13,7 @@ export function h(spec, props, ...children) {
     if (name.includes('-') || name === 'role' || name === 'for') el.setAttribute(name, value);
     else el[name] = value;
   }
-  el.append(...children.flat().filter((c) => c != null && c !== false));
+  el.append(...children.flat(Infinity).filter((c) => c != null && c !== false));
   return el;
 }
 

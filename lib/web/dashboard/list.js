@@ -147,7 +147,7 @@ export function list(app) {
       if (!known) rows.replaceChildren();
       if (tries > 1 || !known)
         say(e.away ? 'away' : 'bad', e.status === 503 ? 'S2 is away' : e.away ? 'No connection' : 'The list cannot be read',
-          e.status === 503 ? `Recordings are safe where they are; this page looks again in ${span(wait)}. (${e.message})` : `${e.message} Trying again in ${span(wait)}.`, ['Try now', look]);
+          e.status === 503 ? `The dashboard runs, but the storage behind it does not answer. This page looks again in ${span(wait)}.` : `${e.message} Trying again in ${span(wait)}.`, ['Try now', look]);
     }
     if (!document.hidden && !signal.aborted) timer = setTimeout(look, wait);
   }

@@ -14,6 +14,7 @@
 import { Replayer } from '@rrweb/replay';
 
 const SPARE = 50;               // ms that a replayer is given to draw a snapshot
+const MOST_SCALE = 3;
 
 let now;                        // {gen, replayer, stage, base, last}
 let playing = false, rate = 1, fit = true;
@@ -35,15 +36,27 @@ function parse(lines, shift, state) {
     if (e.type < 6 && e.type > 1 && !e.data) continue;
     // The order is that of the recording; a clock that went back stands still.
     e.timestamp = state.last = Math.max(state.last, e.timestamp + shift);
+    if (e.type === 4) state.meta = e.timestamp;
+    else if (e.type === 2) state.snapshots.push([state.meta ?? e.timestamp, e.timestamp]);
     out.push(e);
   }
   return out;
 }
 
+/**
+ * Where to go for a time: what happens at it has happened, and a page that
+ * begins has been drawn. rrweb would show the page before until its snapshot.
+ */
+function place(state, at) {
+  at = Math.max(at, state.base);
+  for (const [meta, full] of state.snapshots) if (meta <= at && at < full) at = full;
+  return at + 1;
+}
+
 function layout() {
   const wrapper = now && now.stage.firstElementChild;
   if (!wrapper || !size.width) return;
-  const scale = fit ? Math.min(1, innerWidth / size.width, innerHeight / size.height) : 1;
+  const scale = fit ? Math.min(MOST_SCALE, innerWidth / size.width, innerHeight / size.height) : 1;
   wrapper.style.width = size.width + 'px';
   wrapper.style.height = size.height + 'px';
   wrapper.style.transform = `scale(${scale}) translate(-50%, -50%)`;
@@ -59,7 +72,7 @@ function layout() {
 }
 
 function open({ gen, lines, shift, at }) {
-  const state = { gen, last: -Infinity };
+  const state = { gen, last: -Infinity, snapshots: [] };
   const events = parse(lines, shift, state);
   if (!events.length) return tell({ op: 'fault', gen, text: 'nothing to draw here' });
   const stage = document.createElement('div');
@@ -101,7 +114,7 @@ function open({ gen, lines, shift, at }) {
     if (playing) replayer.play(state.at - state.base);
     tell({ op: 'opened', gen });
   };
-  state.at = Math.max(at, state.base) + 1;
+  state.at = place(state, at);
   pending = state;
   replayer.pause(state.at - state.base);
   setTimeout(show, SPARE);
@@ -125,7 +138,7 @@ const ops = {
     chain = chain.then(() => {
       const state = pending;
       if (!state || state.gen !== m.gen) return;
-      state.at = Math.max(m.at, state.base) + 1;   // what happens at that time has happened
+      state.at = place(state, m.at);
       if (!state.shown) return;
       if (playing) state.replayer.play(state.at - state.base);
       else state.replayer.pause(state.at - state.base);

@@ -43,8 +43,11 @@ export class Recording extends EventTarget {
     this.dirty = true;
     setTimeout(() => {
       this.dirty = false;
+      for (const t of this.tabs.values()) if (t.stale) this.again(t);
       this.marks.sort((a, b) => a.at - b.at);
-      this.active.sort((a, b) => a[0] - b[0]);
+      this.active = this.active.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1))
+        .filter((a, i, all) => !i || a[0] !== all[i - 1][0] || a[1] !== all[i - 1][1]);
+      [...this.tabs.values()].sort((a, b) => a.first - b.first).forEach((t, i) => { t.index = i; });
       this.dispatchEvent(new Event('change'));
     }, 50);
   }
@@ -226,7 +229,8 @@ export class Recording extends EventTarget {
       this.first = Math.min(this.first, b.first);
       this.last = Math.max(this.last, b.last);
     }
-    this.digest(b, t);
+    if (this.batches.some((x, j) => j > i && x.tab === b.tab)) t.stale = true;
+    else this.digest(b, t);
     this.changed();
     return b;
   }
@@ -240,6 +244,16 @@ export class Recording extends EventTarget {
       b.first = Math.min(b.first ?? Infinity, +m[1]);
       b.last = Math.max(b.last ?? -Infinity, +m[1]);
     }
+  }
+
+  /** An earlier part came later: what follows it is read once more, in order. */
+  again(t) {
+    t.stale = false;
+    t.labels.clear();
+    t.href = undefined;
+    t.pages = 0;
+    this.marks = this.marks.filter((m) => m.tab !== t.name || !m.batch || !m.batch.lines);
+    for (const b of this.batches) if (b.tab === t.name && b.lines) this.digest(b, t);
   }
 
   /** What happens in a batch: marks for the timeline and the inspector. */

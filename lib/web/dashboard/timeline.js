@@ -38,7 +38,7 @@ export function timeline(rec, on) {
     c.setTransform(dpr, 0, 0, dpr, 0, 0);
     c.clearRect(0, 0, wide, tall);
     const track = color('--track'), busy = color('--track-busy'), ink = color('--ink-2');
-    const tabs = [...rec.tabs.values()];
+    const tabs = [...rec.tabs.values()].sort((a, b) => a.index - b.index);
     const rowOf = (name) => Math.min(rows - 1, rec.tabs.get(name)?.index ?? 0);
     const top = (row) => TOP + row * (ROW + ROW_GAP);
     const box = (a, b, row, style, inset = 0) => {

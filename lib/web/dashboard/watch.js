@@ -102,9 +102,11 @@ export function watch(id, app) {
     state.className = 'state ' + i.state;
     document.title = `${title.textContent} · rrpipe`;
     tabStrip.hidden = rec.tabs.size < 2;
-    const want = ['auto', ...rec.tabs.keys()];
-    if (tabStrip.childElementCount !== want.length)
+    const want = ['auto', ...[...rec.tabs.values()].sort((a, b) => a.index - b.index).map((t) => t.name)];
+    if (tabStrip.dataset.tabs !== String(want)) {
+      tabStrip.dataset.tabs = want;
       tabStrip.replaceChildren(...want.map((name, n) => h('button.tool', { title: n ? `Only tab ${n}` : 'Follow the visitor from tab to tab', onclick: () => chooseTab(name) }, n ? `${n}` : 'Follow')));
+    }
     [...tabStrip.children].forEach((b, n) => {
       b.setAttribute('aria-pressed', String(want[n] === chosen));
       b.classList.toggle('showing', !!shown && want[n] === shown.tab);

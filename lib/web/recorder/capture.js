@@ -39,7 +39,7 @@ export function capture(opts, shield, sender) {
   let snapChars = 0, sinceChars = 0, snapAt = 0, snapDue = false;
   let userAt = Date.now(), idle = false;
   let second = 0, secondChars = 0, floods = 0, resting = false;
-  let drift = 0, shift = 0;     // of the visitor's clock
+  let drift = null, shift = 0;  // of the visitor's clock
 
   const hold = () => {
     try {
@@ -49,9 +49,10 @@ export function capture(opts, shield, sender) {
 
   /** rrweb's times are Date.now(); one that is set mid-page must not show. */
   const steady = (e) => {
-    const d = Date.now() - performance.timeOrigin - performance.now();
+    const d = e.timestamp - performance.timeOrigin - performance.now();
+    if (drift === null) drift = d;
     if (Math.abs(d - drift) > CLOCK_STEP) {
-      if (drift || snapAt) shift += drift - d;
+      shift += drift - d;
       drift = d;
     }
     if (shift) e.timestamp = Math.round(e.timestamp + shift);

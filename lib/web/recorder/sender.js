@@ -404,11 +404,12 @@ export class Sender {
   }
 
   /**
-   * The session `s` is over. If it is the current one, what it did not take
-   * goes into the next, in front of a new snapshot; an older one's is refused.
+   * The session `s` is over. What it did not take goes into the next, in front
+   * of a new snapshot; but not into one that has numbered batches behind it.
    */
   moveOn(s) {
     const current = s === this.session;
+    const movable = current || !this.queue.some((b) => b.s === this.session && b.n);
     if (current) {
       const kept = this.store.session();
       if (kept && kept.id === s.id) this.store.saveSession(null);
@@ -416,7 +417,7 @@ export class Sender {
     }
     for (const b of [...this.queue]) {
       if (b.s !== s) continue;
-      if (!current || b.kind !== 'lines' || b.text === null) {
+      if (!movable || b.kind !== 'lines' || b.text === null) {
         this.stats.dropped += b.count || 0;
         this.done(b);
         continue;
