@@ -32,6 +32,7 @@
 #define UNACKED		15000	/* ms that sent bytes may stay unacknowledged */
 #define REFUSED_END	200	/* ms for the text of a refusal to arrive */
 #define REOPEN_DELAY	20	/* ms */
+#define LARGE_PIECE	8192	/* bytes of an answer at once */
 #define EVENTS_MAX	64	/* sockets looked at in one turn */
 #define TURNS_MAX	4	/* turns of s2_run() */
 
@@ -60,6 +61,7 @@ struct conn {
 	int64_t timer;		/* when libcurl wants to be called, or -1 */
 	struct origin origins[2];
 	bool unread;		/* libcurl may hold more of an answer */
+	bool reading_on;	/* in read_on() */
 	unsigned running;
 	struct calls queued;
 	struct calls failed;
@@ -221,7 +223,7 @@ take_body(char *p, size_t size, size_t n, void *arg)
 	curl_off_t whole;
 
 	n *= size;
-	if (n >= CURL_MAX_WRITE_SIZE)
+	if (n >= LARGE_PIECE || c->conn->reading_on)
 		c->conn->unread = true;
 	if (c->req.data != NULL && status >= 200 && status < 300) {
 		if (c->req.data(c->req.arg, (unsigned char *)p, n) == -1)
@@ -750,8 +752,8 @@ again:
 /*
  * libcurl 7.88 reads up to 32 kB of HTTP/2 from a socket but takes at most 16
  * of them for a call, and leaves the rest until the socket is readable again,
- * which it may not be for a long time.  So after a piece of that size it is
- * told to look.
+ * which it may not be for a long time.  So after a large piece it is made to
+ * look, until there is nothing more.
  */
 static void
 read_on(struct conn *conn)
@@ -760,10 +762,12 @@ read_on(struct conn *conn)
 	int left;
 
 	conn->unread = false;
+	conn->reading_on = true;
 	for (o = conn->origins; o < conn->origins + 2; o++)
 		if (o->sockets > 0)
 			curl_multi_socket_action(conn->multi, o->newest,
 			    CURL_CSELECT_IN, &left);
+	conn->reading_on = false;
 }
 
 static void
