@@ -24,6 +24,7 @@
 #include "exits.h"
 #include "log.h"
 #include "s2-append.h"
+#include "same.h"
 
 #define IN_FLIGHT_FEW	4	/* with fewer batches, a short one is sent */
 #define UNITS_MAX	65536	/* ends of units not yet acknowledged */
@@ -499,89 +500,6 @@ may_be_there(const struct batch *b)
 	    (b->placed && b->place < one.tail);
 }
 
-/* The next header of a record, which has them in field 'no'. */
-static bool
-next_header(const unsigned char **p, size_t *n, uint32_t no,
-    struct pb_field *header)
-{
-	ssize_t took;
-
-	while (*n > 0 && (took = pb_next(*p, *n, header, NULL)) > 0) {
-		*p += took;
-		*n -= took;
-		if (header->no == no && header->wire == PB_LEN)
-			return true;
-	}
-	return false;
-}
-
-/* The last field 'no' of a message; empty if there is none. */
-static void
-get_bytes(const unsigned char *p, size_t n, uint32_t no, struct pb_field *f)
-{
-	struct pb_field g;
-	ssize_t took;
-
-	f->len = 0;
-	for (; n > 0 && (took = pb_next(p, n, &g, NULL)) > 0;
-	    p += took, n -= took)
-		if (g.no == no && g.wire == PB_LEN)
-			*f = g;
-}
-
-static bool
-same_bytes(const unsigned char *p, size_t n, uint32_t pno,
-    const unsigned char *q, size_t m, uint32_t qno)
-{
-	struct pb_field f, g;
-
-	get_bytes(p, n, pno, &f);
-	get_bytes(q, m, qno, &g);
-	return f.len == g.len &&
-	    (f.len == 0 || memcmp(f.bytes, g.bytes, f.len) == 0);
-}
-
-/*
- * Whether AppendRecord ours and SequencedRecord theirs hold the same headers
- * and body; S2 is free in how it encodes them, and assigns the timestamp.
- */
-static bool
-same_record(const unsigned char *ours, size_t n, const unsigned char *theirs,
-    size_t m)
-{
-	const unsigned char *p = ours, *q = theirs;
-	size_t pn = n, qn = m;
-	struct pb_field f, g;
-	bool more;
-
-	do {
-		more = next_header(&p, &pn, 2, &f);
-		if (next_header(&q, &qn, 3, &g) != more)
-			return false;
-		if (more && (!same_bytes(f.bytes, f.len, 1, g.bytes, g.len,
-		    1) || !same_bytes(f.bytes, f.len, 2, g.bytes, g.len, 2)))
-			return false;
-	} while (more);
-	return same_bytes(ours, n, 3, theirs, m, 4);
-}
-
-/* Record i of a batch. */
-static void
-get_record(const struct batch *b, size_t i, struct pb_field *f)
-{
-	const unsigned char *p = buf_bytes(&b->run.bytes);
-	size_t n = buf_size(&b->run.bytes);
-	ssize_t took;
-
-	for (;;) {
-		took = pb_next(p, n, f, NULL);
-		if (i-- == 0)
-			return;
-		p += took;
-		n -= took;
-	}
-}
-
 /* The first n records of the first batch were found: it is the rest now. */
 static void
 drop_records(struct batch *b, size_t n)
@@ -639,15 +557,13 @@ static bool
 compare_record(uint64_t seq, uint64_t time, const unsigned char *p, size_t n)
 {
 	struct batch *b = TAILQ_FIRST(&one.batches);
-	struct pb_field f;
 
 	if (seq != one.at + one.same) {	/* trimmed */
 		one.at = seq;
 		one.same = 0;
 	}
-	get_record(b, one.same, &f);
 	if ((!b->placed || one.at == b->place) &&
-	    same_record(f.bytes, f.len, p, n)) {
+	    same_record(&b->run, one.same, p, n)) {
 		if (++one.same < b->run.records)
 			return true;
 		acknowledge(one.at, one.same, time);

@@ -27,7 +27,7 @@ struct options {
 /* Lines for standard output; written once a turn of the main loop. */
 extern struct buf out;
 
-#define OUT_MAX		(4u << 20)
+#define OUT_MAX		(32u << 20)
 #define OUT_ENOUGH	(256u << 10)	/* with so much, no input is read */
 
 /* Add an ack, a nak.  extra is NULL or a JSON object. */
