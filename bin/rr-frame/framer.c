@@ -505,8 +505,10 @@ do_end(struct framer *f, const struct directive *d)
 	}
 	if (n == -1 || f->o.import)
 		return 0;
-	f->open_unit = false;
-	return add_field(f, PIPE_TOKEN, token, (size_t)n);
+	if (add_field(f, PIPE_TOKEN, token, (size_t)n) == -1)
+		return -1;
+	f->open_unit = false;	/* that added the unit's last batch, too */
+	return 0;
 }
 
 /* A record whose body is the directive's JSON. */
