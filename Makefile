@@ -34,9 +34,9 @@ RRCFLAGS := -std=gnu11 -D_GNU_SOURCE -DRR_VERSION='"$(VERSION)"' -Ilib \
 	-include lib/banned.h $(overlay) $(WARN)
 
 LIBS_common        := $(shell $(PKG) --libs libbsd-overlay)
-LIBS_rr-frame      := -ljq -lzstd -lxxhash
-LIBS_rr-reassemble := -ljq -lzstd -lxxhash
-LIBS_s2-append     := $(shell $(PKG) --libs libcurl) -ljq -lzstd -lxxhash
+LIBS_rr-frame      := -ljq -lzstd
+LIBS_rr-reassemble := -ljq -lzstd
+LIBS_s2-append     := $(shell $(PKG) --libs libcurl) -ljq -lzstd
 LIBS_s2-tail       := $(LIBS_s2-append)
 LIBS_s2-stream     := $(LIBS_s2-append)
 LIBS_rr-ls         := $(LIBS_s2-append)
@@ -51,6 +51,7 @@ SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
 	scripts/routes/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
 	systemd/*.[1-9])
+UNITS_C  := $(wildcard tests/unit/*.c)
 UNITS    := $(notdir $(wildcard systemd/*.target systemd/*.socket \
 	systemd/*.service))
 
@@ -110,8 +111,30 @@ deps:
 test: deps
 	@$(MAKE) --no-print-directory check
 
-check: all
+check: all $(UNITS_C:tests/unit/%.c=$(BUILD)/tests/%)
 	@BUILD=$(BUILD) tests/run
+
+# Small programs that tests run: checks of lib/, and tools.
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/librr.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljq -lzstd $(LIBS_common)
+
+# make fuzz SECONDS=20: each of tests/fuzz/*.c for so long.
+SECONDS ?= 20
+FUZZ    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+SANFUZZ := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzz: $(BUILD)/bin/rr-frame
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang LDFLAGS= \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(SANFUZZ)' \
+		$(FUZZ:%=build-fuzz/bin/%)
+	@RR_FRAME=$(BUILD)/bin/rr-frame tests/fuzz/run $(SECONDS) $(FUZZ)
+READER := $(filter-out %/rr-reassemble.o,$(patsubst %.c,$(BUILD)/obj/%.o,\
+	$(wildcard bin/rr-reassemble/*.c)))
+$(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(READER) \
+		$(BUILD)/lib/librr.a
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=fuzzer $(SANFUZZ) -o $@ $^ -ljq -lzstd -lm \
+		$(LIBS_common)
 
 # Scripts look for what belongs to them beside themselves, and in share/.
 install: all
@@ -161,5 +184,6 @@ clean:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
-.PHONY: all programs scripts web run deps test check install uninstall \
+.PRECIOUS: $(BUILD)/obj/%.o
+.PHONY: all programs scripts web run deps test check fuzz install uninstall \
 	lint lint-scripts lint-pages clean

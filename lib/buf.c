@@ -33,7 +33,7 @@ buf_reserve(struct buf *b, size_t n)
 		return NULL;
 	}
 	/* Moving down what is no more than was taken since is cheap. */
-	if (b->off >= used && b->cap - used >= n) {
+	if (b->off > 0 && b->off >= used && b->cap - used >= n) {
 		memmove(b->data, b->data + b->off, used);
 		b->off = 0;
 		b->len = used;

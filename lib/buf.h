@@ -38,7 +38,8 @@ buf_size(const struct buf *b)
 static inline unsigned char *
 buf_bytes(const struct buf *b)
 {
-	return b->data + b->off;
+	/* NULL + 0 is undefined in C. */
+	return b->off > 0 ? b->data + b->off : b->data;
 }
 
 /*

@@ -40,6 +40,9 @@ record_head_put(const struct record_head *h, unsigned char *p)
 
 	assert(h->kind >= 1 && h->kind <= 15 && h->flags <= 0xff);
 	assert(h->batch <= RECORD_BATCH_MAX);
+	/* A gap's wider count makes up for what it does not need. */
+	assert(h->kind != RECORD_GAP ||
+	    (h->flags & ~(unsigned)RECORD_SNAP) == 0);
 	*p++ = (unsigned char)(HEAD_VERSION << 4 | h->kind);
 	*p++ = (unsigned char)h->flags;
 	p = put_be(p, h->tab, 4);
@@ -110,10 +113,13 @@ take_varint(struct cursor *c, uint32_t max)
 int
 record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 {
-	struct cursor c = { p, p + n, false };
+	struct cursor c;
 	unsigned first, codec;
 
 	memset(h, 0, sizeof *h);
+	if (n == 0)
+		return -1;
+	c = (struct cursor){ p, p + n, false };
 	first = (unsigned)take_be(&c, 1);
 	if (c.bad)
 		return -1;

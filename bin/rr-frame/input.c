@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "exits.h"
 #include "input.h"
@@ -182,15 +183,20 @@ line_next(struct input *in)
 	return true;
 }
 
+/* Wait for input; but not when nobody reads any more what we write. */
 static bool
 ready(int fd, int timeout)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[2] = {
+		{ .fd = fd, .events = POLLIN }, { .fd = STDOUT_FILENO },
+	};
 	int r;
 
 	do
-		r = poll(&p, 1, timeout);
+		r = poll(p, 2, timeout);
 	while (r == -1 && errno == EINTR);
+	if (r > 0 && p[1].revents != 0)
+		exit(EXIT_OTHER);
 	/* If poll() fails, read() will say why. */
 	return r != 0;
 }

@@ -853,14 +853,17 @@ int
 reader_end(struct reader *r)
 {
 	const uint64_t seq = resume_seq(r, r->next_seq);
-	struct tab *t;
+	const struct tab *t;
+	size_t i;
 
 	if (end_groups(r) == -1)
 		return -1;
-	for (t = r->tabs; t < r->tabs + r->ntabs; t++)
+	for (i = 0; i < r->ntabs; i++) {
+		t = &r->tabs[i];
 		if (t->spoilt > t->last && gap(r, t, t->last + 1, t->spoilt,
 		    "lost", NULL, 0, false, NULL, false) == -1)
 			return -1;
+	}
 	replaya_end(r);
 	if (r->skipped > 0)
 		log_warn("%llu records are not of a recording, and were "
