@@ -66,7 +66,9 @@ free_port() {
 start() {
 	local out=$BATS_TEST_TMPDIR/started.$((++starts))
 	touch "$out.out" "$out.err"
-	setsid "$@" >"$out.out" 2>"$out.err" </dev/null 3>&- &
+	# A shell has what it starts in the background ignore SIGINT.
+	setsid env --default-signal=INT,QUIT "$@" \
+	    >"$out.out" 2>"$out.err" </dev/null 3>&- &
 	pid=$!
 	started+=("$pid")
 	ln -f "$out.out" "$BATS_TEST_TMPDIR/$pid.out"

@@ -244,12 +244,15 @@ stop(int sig)
 static void
 catch_signals(sigset_t *waiting)
 {
-	struct sigaction sa = { .sa_handler = stop };
+	struct sigaction sa = { .sa_handler = stop }, old;
 	sigset_t block;
 
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	/* Ignored in rr-ingest, where Ctrl-C is for the collector. */
+	sigaction(SIGINT, NULL, &old);
+	if (old.sa_handler != SIG_IGN)
+		sigaction(SIGINT, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Only taken while waiting, so that none comes too early to count. */
 	sigemptyset(&block);
