@@ -8,7 +8,6 @@
 #define UNARY_TIMEOUT	10000		/* ms */
 #define FOLLOW_WAIT	UINT32_MAX	/* s */
 #define FINISH_WAIT	1		/* s; longer than the tail's frame takes */
-#define WATCH_EACH	1000		/* ms between looks at the clock */
 
 /* Append "?seq_num=N&..." to path. */
 static void
@@ -293,10 +292,13 @@ wait_some(struct s2_reader *r)
 		{ .fd = s2_fd(r->s2), .events = POLLIN },
 		{ .fd = r->watch },
 	};
+	int64_t left = r->heard + r->silence - s2_now();
 	int ms = s2_timeout(r->s2);
 
-	if (ms < 0 || ms > WATCH_EACH)
-		ms = WATCH_EACH;
+	if (left < 0)
+		left = 0;
+	if (ms < 0 || ms > left)
+		ms = (int)left;
 	poll(p, 2, ms);
 	s2_run(r->s2);
 }
@@ -316,8 +318,8 @@ s2_reader_run(struct s2_reader *r)
 		wait_some(r);
 		if (is_left(r->watch)) {
 			finish(r, S2_READER_LEFT);
-		} else if (s2_now() - r->heard > S2_READ_SILENCE) {
-			broken(r, "S2 has been silent for too long");
+		} else if (s2_now() - r->heard >= r->silence) {
+			broken(r, "S2 is silent");
 			s2_reader_release(r);	/* that connection is dead */
 			return r->end_cause;
 		}

@@ -14,7 +14,8 @@
 #include "record.h"
 #include "s2.h"
 
-#define S2_READ_SILENCE	20000	/* ms without a byte: the connection is dead */
+/* S2 gives a sign at least each 15 s, so after this the connection is dead. */
+#define S2_READ_SILENCE	20000	/* ms */
 
 enum s2_from {
 	S2_FROM_SEQ,		/* the record of this number */
@@ -81,6 +82,7 @@ struct s2_reader {
 	uint64_t end;		/* only records before this number; 0: all */
 	bool follow;
 	int watch;		/* end when nobody reads this pipe; or -1 */
+	int64_t silence;	/* ms without a byte until it has failed */
 	/*
 	 * Takes what came; the batch is good during the call.  It may block,
 	 * which stops the transfer.  0 to go on, anything else to end.

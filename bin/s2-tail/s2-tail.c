@@ -33,7 +33,7 @@ struct tail {
 	uint64_t next;		/* position behind the last record */
 	uint64_t time;
 	unsigned failures;	/* in a row */
-	int64_t away;		/* since when; with failures */
+	int64_t alive;		/* when S2 gave the last sign */
 	bool away_told;
 };
 
@@ -143,6 +143,7 @@ on_batch(void *arg, const struct s2_batch *b)
 	t->failures = 0;
 	t->begun = true;
 	stop = put_records(t, b);
+	t->alive = s2_now();	/* not before: it may have blocked */
 	if (b->records > 0)
 		t->told = t->told && !t->behind;
 	t->next = b->next;
@@ -177,12 +178,23 @@ is_gone(const struct s2_error *e)
 	    strcmp(e->code, "basin_deletion_pending") == 0;
 }
 
+/* How long a read may wait for a sign of S2, ms. */
+static int64_t
+silence_allowed(const struct tail *t)
+{
+	int64_t left = t->alive + t->patience - s2_now();
+
+	if (t->patience == 0 || left > S2_READ_SILENCE)
+		return S2_READ_SILENCE;
+	return left < 1 ? 1 : left;
+}
+
 /* A session failed: end, or wait until it is time for the next. */
 static void
 take_failure(struct tail *t)
 {
 	const struct s2_error *e = &t->reader.error;
-	int64_t now = s2_now(), left, ms;
+	int64_t left, ms;
 
 	if (is_gone(e) || e->unwritten) {
 		/* Positions never go back: it was made anew. */
@@ -190,13 +202,16 @@ take_failure(struct tail *t)
 			log_info("the stream was deleted: %s", e->text);
 			exit(EXIT_OK);
 		}
-		log_die(is_gone(e) ? EXIT_MISSING : EXIT_INPUT, "%s", e->text);
+		if (is_gone(e))
+			log_die(EXIT_MISSING, "%s", e->text);
+		log_die(EXIT_INPUT, "cannot start at record %llu: the tail of "
+		    "the stream is %llu",
+		    (unsigned long long)t->reader.range.start,
+		    (unsigned long long)e->seq);
 	}
 	if (!e->retryable)
 		log_die(e->exit, "%s", e->text);
-	if (t->failures == 0)
-		t->away = now;
-	left = t->away + t->patience - now;
+	left = t->alive + t->patience - s2_now();
 	if (t->patience > 0 && left <= 0)
 		log_die(EXIT_TRYAGAIN, "%s; gave up after %lld s: try again "
 		    "later", e->text, (long long)t->patience / 1000);
@@ -219,6 +234,7 @@ static void __attribute__((noreturn))
 run(struct tail *t)
 {
 	for (;;) {
+		t->reader.silence = silence_allowed(t);
 		switch (s2_reader_run(&t->reader)) {
 		case S2_READER_TAIL:
 			if (!t->told)
@@ -241,8 +257,8 @@ start_at_snapshot(struct tail *t)
 	struct s2_reader *r = &t->reader;
 	uint64_t *seq = &r->range.start;
 
-	while (snapshot_find(r->conf, r->basin, r->stream, seq,
-	    &r->error) == -1)
+	while (snapshot_find(r->conf, r->basin, r->stream,
+	    (unsigned)silence_allowed(t), seq, &r->error) == -1)
 		take_failure(t);
 	log_info("the last snapshot is at %llu", (unsigned long long)*seq);
 }
@@ -377,6 +393,7 @@ main(int argc, char **argv)
 	/* A larger pipe means fewer switches between it and its reader. */
 	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	t.patience = patience * 1000;
+	t.alive = s2_now();
 	t.reader.conf = &conf;
 	t.reader.basin = uri.basin;
 	t.reader.stream = uri.stream;

@@ -32,11 +32,13 @@ int place_parse(const char *text, struct place *place);
  * Find the last snapshot of a stream, by the pointers of its last records and,
  * where they fail, by looking backwards: the number of the record to start
  * reading from so that all tabs of the last SNAPSHOT_WINDOW records can be
- * played.  It is 0 if there is no such snapshot.  0, or -1 with *error.
+ * played.  It is 0 if there is no such snapshot.  Each of its reads fails after
+ * 'timeout' ms.  0, or -1 with *error.
  */
 #define SNAPSHOT_WINDOW	64
 
 int snapshot_find(const struct s2_conf *conf, const char *basin,
-    const char *stream, uint64_t *seq, struct s2_error *error);
+    const char *stream, unsigned timeout, uint64_t *seq,
+    struct s2_error *error);
 
 #endif

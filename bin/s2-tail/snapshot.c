@@ -28,6 +28,8 @@ struct search {
 	struct s2_call *call;
 	const char *basin;
 	const char *stream;
+	char what[S2_TEXT_MAX];	/* for errors */
+	unsigned timeout;
 	bool hints;		/* believe pointers */
 	struct tab tabs[TABS_MAX];
 	int ntabs;
@@ -112,6 +114,8 @@ read_some(struct search *s, enum s2_from from, uint64_t start, uint64_t count)
 	char path[S2_PATH_MAX];
 
 	s2_read_request(&req, path, s->basin, s->stream, &range);
+	req.what = s->what;
+	req.timeout = s->timeout;
 	if (s2_call_wait(s->call, &req, 0) == 0)
 		return 1;
 	return s->call->error.unwritten ? 0 : -1;
@@ -121,8 +125,7 @@ static int
 malformed(struct search *s)
 {
 	s2_error_local(&s->call->error, false,
-	    "read of s2://%s/%.300s: the answer is no ReadBatch", s->basin,
-	    s->stream);
+	    "%s: the answer is no ReadBatch", s->what);
 	return -1;
 }
 
@@ -249,12 +252,16 @@ search(struct search *s, uint64_t *seq)
 
 int
 snapshot_find(const struct s2_conf *conf, const char *basin,
-    const char *stream, uint64_t *seq, struct s2_error *error)
+    const char *stream, unsigned timeout, uint64_t *seq,
+    struct s2_error *error)
 {
-	struct search s = { .basin = basin, .stream = stream, .hints = true };
+	struct search s = { .basin = basin, .stream = stream,
+	    .timeout = timeout, .hints = true };
 	struct s2 *s2 = s2_new(conf, 1);
 	int rc = -1;
 
+	snprintf(s.what, sizeof s.what, "read of s2://%s/%.300s", basin,
+	    stream);
 	if (s2 != NULL)
 		s.call = s2_call_new(s2, 0);
 	if (s.call == NULL) {
