@@ -346,6 +346,7 @@ conn_add(struct http *h, int fd, const struct sockaddr_storage *ss,
 	h->adding = NULL;
 }
 
+/* Take connections that wait. */
 static void
 accept_some(struct http *h, int listener)
 {
@@ -904,7 +905,10 @@ http_quiesce(struct http *h)
 
 	if (h->quiet)
 		return;
+	for (int i = 0; i < h->nlisteners; i++)
+		accept_some(h, h->listeners[i]);
 	listeners_watch(h, false);
+	h->nlisteners = 0;
 	h->quiet = true;
 	/* What has arrived is still read, then its end. */
 	LIST_FOREACH(c, &h->conns, link)

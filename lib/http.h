@@ -129,7 +129,11 @@ int http_timeout(struct http *);
  */
 void http_run(struct http *);
 
-/* Take no new connections and close each one after its present request. */
+/*
+ * Take no new connections, but those that wait already, and close each one
+ * after its present request.  The listening sockets are the caller's again,
+ * to be closed.
+ */
 void http_quiesce(struct http *);
 
 /* Connections there are, and requests being served. */

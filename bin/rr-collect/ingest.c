@@ -1,6 +1,9 @@
 #include "ingest.h"
 
+#include <sys/stat.h>
+
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,9 +133,32 @@ add_token(struct ingest *in, struct post *p)
 	    (unsigned long long)expires * 1000);
 }
 
-static unsigned
-flush_of(const struct ingest *in)
+/* Somebody watches the session: whoever serves them touches a file for it. */
+static bool
+is_watched(struct ingest *in, struct session *s)
 {
+	struct stat st;
+	uint64_t touched;
+
+	if (in->watched == -1 || s == NULL)
+		return false;
+	if (s->looked != 0 && in->store.now - s->looked < INGEST_LOOK_MS)
+		return s->watched;
+	s->looked = in->store.now;
+	s->watched = false;
+	if (fstatat(in->watched, s->id, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		touched = (uint64_t)st.st_mtim.tv_sec * 1000 +
+		    (uint64_t)st.st_mtim.tv_nsec / 1000000;
+		s->watched = touched + INGEST_WATCHED_MS > in->clock;
+	}
+	return s->watched;
+}
+
+static unsigned
+flush_of(const struct ingest *in, bool watched)
+{
+	if (watched)
+		return INGEST_FLUSH_WATCHED_MS;
 	return in->store.ring.waiting > in->store.ring.nslots / 2 ?
 	    INGEST_FLUSH_BUSY_MS : INGEST_FLUSH_MS;
 }
@@ -155,6 +181,7 @@ post_answer(struct post *p, const struct verdict *v)
 	struct http_request *r = p->request;
 	struct ingest *in = r->arg;
 	struct buf *b = &in->answer;
+	bool watched;
 
 	if (p->kind == POST_READY) {
 		reply_ready(r, v);
@@ -170,7 +197,7 @@ post_answer(struct post *p, const struct verdict *v)
 		buf_addf(b, ",\"id\":\"%s\"", p->id);
 		add_token(in, p);
 		buf_addf(b, ",\"time\":%llu,\"flush\":%u,\"beat\":%u",
-		    (unsigned long long)in->clock, flush_of(in),
+		    (unsigned long long)in->clock, flush_of(in, false),
 		    INGEST_BEAT_MS);
 	} else if (v->code == VERDICT_STORED) {
 		if (p->kind == POST_LINES)
@@ -183,7 +210,9 @@ post_answer(struct post *p, const struct verdict *v)
 			buf_addf(b, ",\"repeat\":true");
 		if (v->snapshot && p->kind == POST_LINES)
 			buf_addf(b, ",\"snapshot\":true");
-		buf_addf(b, ",\"watched\":false,\"flush\":%u", flush_of(in));
+		watched = is_watched(in, p->session);
+		buf_addf(b, ",\"watched\":%s,\"flush\":%u",
+		    watched ? "true" : "false", flush_of(in, watched));
 		if (p->renew)
 			add_token(in, p);
 	}
@@ -198,17 +227,16 @@ static int
 check_rate(struct http_request *r, struct post *p)
 {
 	struct ingest *in = r->arg;
-	uint64_t now = in->store.now, wait = 0, more;
+	uint64_t now = in->store.now, wait = 0;
 	bool open = p->kind == POST_OPEN;
 
 	if (!http_address_is_local(&r->client))
 		wait = bucket_take(limiter_bucket(in->limiter, &r->client,
 		    open ? LIMIT_OPENS : LIMIT_POSTS, now),
 		    open ? &in->opens : &in->posts, now);
-	more = bucket_take(open ? &p->key->opens : &p->key->posts,
-	    open ? &p->key->opens_rate : &p->key->posts_rate, now);
-	if (more > wait)
-		wait = more;
+	if (wait == 0)
+		wait = bucket_take(open ? &p->key->opens : &p->key->posts,
+		    open ? &p->key->opens_rate : &p->key->posts_rate, now);
 	if (wait == 0)
 		return 0;
 	refuse_for(r, VERDICT_SLOW, wait, open ?

@@ -20,6 +20,9 @@
 #define INGEST_TOKEN_SECONDS	172800	/* a token's life; half: renewed */
 #define INGEST_FLUSH_MS		5000	/* between batches of a recorder */
 #define INGEST_FLUSH_BUSY_MS	10000	/* when much waits */
+#define INGEST_FLUSH_WATCHED_MS	250	/* when somebody watches */
+#define INGEST_WATCHED_MS	30000	/* so long after the file was touched */
+#define INGEST_LOOK_MS		1000	/* how often that is looked at */
 #define INGEST_BEAT_MS		20000	/* between beats of an idle one */
 #define INGEST_ANSWER_MAX	4096	/* bytes of an answer */
 
@@ -32,6 +35,7 @@ struct ingest {
 	struct budget budget;
 	size_t body_max;
 	int web;			/* directory of the recorder, or -1 */
+	int watched;			/* directory of what is watched, or -1 */
 	struct buf answer;
 	uint64_t clock;			/* ms since 1970, kept by the program */
 };

@@ -37,6 +37,7 @@ struct options {
 	const char *keys;
 	const char *secret;
 	const char *web;
+	const char *watched;
 	bool shared;
 	unsigned sessions;
 	unsigned units;
@@ -64,9 +65,9 @@ struct collector {
 };
 
 static const char usage_text[] =
-"usage: rr-collect [-Rv] [-k keys] [-l address] [-P proxy] [-S secret] [-w dir]\n"
-"    [--max-body n] [--max-connections n] [--max-memory n] [--max-sessions n]\n"
-"    [--max-stored n] [--opens n] [--posts n]\n"
+"usage: rr-collect [-Rv] [-k keys] [-l address] [-P proxy] [-S secret]\n"
+"    [-W dir] [-w dir] [--max-body n] [--max-connections n] [--max-memory n]\n"
+"    [--max-sessions n] [--max-stored n] [--opens n] [--posts n]\n"
 "\n"
 "Takes recordings over HTTP, writes them to standard output as lines, and reads\n"
 "from standard input what became of them: the upper end of rr-ingest.\n"
@@ -77,6 +78,7 @@ static const char usage_text[] =
 "  -R, --reuse-port     other processes listen on the same port\n"
 "  -S, --secret FILE    signs the tokens; made if there is none\n"
 "  -v, --verbose        say more\n"
+"  -W, --watched DIR    sessions that have a file there are being watched\n"
 "  -w, --web DIR        serve the recorder's scripts from there\n";
 
 enum {
@@ -106,6 +108,7 @@ static const struct option long_options[] = {
 	{ "secret", required_argument, NULL, 'S' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "watched", required_argument, NULL, 'W' },
 	{ "web", required_argument, NULL, 'w' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -134,7 +137,7 @@ parse_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hk:l:P:RS:vw:", long_options,
+	while ((c = getopt_long(argc, argv, "hk:l:P:RS:vW:w:", long_options,
 	    NULL)) != -1) {
 		switch (c) {
 		case 'h':
@@ -165,6 +168,9 @@ parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'W':
+			o->watched = optarg;
 			break;
 		case 'w':
 			o->web = optarg;
@@ -225,6 +231,20 @@ keep_time(struct collector *c)
 
 /* ---- setting up ---- */
 
+/* A directory that an option names; -1 if none was given. */
+static int
+open_directory(const char *path)
+{
+	int fd;
+
+	if (path == NULL)
+		return -1;
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		log_die(EXIT_CONFIG, "'%s': %s", path, strerror(errno));
+	return fd;
+}
+
 static void
 set_up_ingest(struct collector *c, const char *prefix)
 {
@@ -245,11 +265,8 @@ set_up_ingest(struct collector *c, const char *prefix)
 	if (o->secret == NULL)
 		log_warn("no secret file: tokens end with this process; "
 		    "see -S");
-	in->web = -1;
-	if (o->web != NULL && (in->web = open(o->web, O_PATH | O_DIRECTORY |
-	    O_CLOEXEC)) == -1)
-		log_die(EXIT_CONFIG, "cannot serve '%s': %s", o->web,
-		    strerror(errno));
+	in->web = open_directory(o->web);
+	in->watched = open_directory(o->watched);
 	in->opens = (struct rate){ o->opens / 60000.0, o->opens };
 	in->posts = (struct rate){ o->posts / 1000.0,
 	    (double)o->posts * BURST_SECONDS };
@@ -320,6 +337,16 @@ set_up_loop(struct collector *c)
 /* ---- running ---- */
 
 static void
+close_listeners(struct collector *c)
+{
+	while (c->options.nlisten > 0) {
+		c->options.nlisten--;
+		listen_close(c->listeners[c->options.nlisten],
+		    c->options.listen[c->options.nlisten]);
+	}
+}
+
+static void
 take_signal(struct collector *c)
 {
 	struct signalfd_siginfo info;
@@ -340,6 +367,7 @@ take_signal(struct collector *c)
 	notify("STOPPING=1");
 	c->stop = c->ingest.store.now + STOP_MS;
 	http_quiesce(c->http);
+	close_listeners(c);
 }
 
 static void
@@ -469,8 +497,6 @@ main(int argc, char **argv)
 	run(&c);
 
 	http_free(c.http);
-	for (int i = 0; i < c.options.nlisten; i++)
-		listen_close(c.listeners[i], c.options.listen[i]);
 	store_release(&c.ingest.store);
 	signer_free(c.ingest.signer);
 	keys_free(&c.ingest.keys);

@@ -92,7 +92,10 @@ struct verdict {
 	uint64_t line, column;	/* of what is bad; 0: nowhere */
 };
 
-/* Answer it; store.c is done with it. */
+/*
+ * Answer it; store.c is done with it.  Its session, if there is one, may be
+ * looked at a last time.
+ */
 void post_answer(struct post *, const struct verdict *);
 
 #endif

@@ -52,6 +52,8 @@ struct session {
 	bool probing;
 	bool alone;		/* a unit is stored that bears no other */
 	bool draining;		/* one that bears no other waits */
+	bool watched;		/* as ingest.c saw it last, */
+	uint64_t looked;	/* ms: then */
 	uint32_t units;		/* being stored */
 	uint32_t ntabs;
 	uint64_t when;		/* ms: last heard of */

@@ -55,8 +55,8 @@ answer(struct store *st, struct post *p, const struct verdict *v)
 {
 	leave(p);
 	TAILQ_REMOVE(&st->posts, p, all);
-	p->session = NULL;
 	post_answer(p, v);
+	p->session = NULL;
 }
 
 static void

@@ -47,6 +47,20 @@ base64url_put(const unsigned char *p, size_t n, char *out)
 	*out = '\0';
 }
 
+static int
+digit_value(unsigned char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '-' || c == '_')
+		return c == '-' ? 62 : 63;
+	return -1;
+}
+
 /* Exactly n bytes from the canonical form; 0 or -1. */
 static int
 base64url_get(const char *s, unsigned char *p, size_t n)
@@ -54,12 +68,12 @@ base64url_get(const char *s, unsigned char *p, size_t n)
 	uint32_t bits = 0;
 	unsigned have = 0;
 	size_t done = 0;
-	const char *at;
+	int v;
 
 	for (; *s != '\0'; s++) {
-		if ((at = strchr(alphabet, *s)) == NULL)
+		if ((v = digit_value((unsigned char)*s)) == -1)
 			return -1;
-		bits = bits << 6 | (uint32_t)(at - alphabet);
+		bits = bits << 6 | (uint32_t)v;
 		have += 6;
 		if (have >= 8) {
 			if (done == n)

@@ -1,0 +1,570 @@
+# rr-collect: the protocol of rr-ingest(7), on the real ring.
+
+load helper
+
+# start_ring [OPTIONS]: rr-ingest on a port of its own; sets port, collector
+# and ring (its pid).
+start_ring() {
+	port=$(free_port)
+	collector=http://127.0.0.1:$port
+	start rr-ingest -l "127.0.0.1:$port" -S "$BATS_TEST_TMPDIR/secret" "$@"
+	ring=$pid
+	wait_until 10 answers /health/ready 200 || {
+		cat "$ring.err" >&2
+		return 1
+	}
+}
+
+answers() {
+	[[ $(curl -s -o /dev/null -w '%{http_code}' "$collector$1") == "$2" ]]
+}
+
+# open_session [CURL OPTIONS]: sets id, token and session (its URL).
+open_session() {
+	(($#)) || set -- -d '{}'
+	curl -sS "$@" "$collector/v1/sessions?key=dev" >open.json
+	id=$(jq -er .id open.json)
+	token=$(jq -er .token open.json)
+	session=$collector/v1/sessions/$id
+}
+
+# ask CURL OPTIONS: prints status and answer.
+ask() {
+	curl -sS -w '%{http_code}' -o answer "$@" >status
+	printf '%s %s\n' "$(<status)" "$(<answer)"
+}
+
+# says STATUS VERDICT CURL OPTIONS: the answer is that.
+says() {
+	local want="$1 $2" got
+	shift 2
+	got=$(ask "$@")
+	[[ "${got%% *} $(jq -r .verdict answer)" == "$want" ]] || {
+		echo "wanted $want, got: $got" >&2
+		echo "from: curl $*" >&2
+		return 1
+	}
+}
+
+# tail_of: how many records the session has.
+tail_of() {
+	s2-stream tail "$(s2-stream name "$id")" | cut -d ' ' -f 1
+}
+
+E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
+SNAP='{"type":4,"timestamp":1767225600000,"data":{"href":"/"}}
+{"type":2,"timestamp":1767225600001,"data":{"node":{}}}'
+
+@test "rr-collect: help, version, wrong use" {
+	run -0 rr-collect --help
+	[[ $output == 'usage: rr-collect '* ]]
+	run -0 rr-collect --version
+	[[ $output == 'rr-collect '* ]]
+	run -64 rr-collect --what
+	run -64 rr-collect extra
+	run -64 rr-collect -l nonsense
+	[ "${lines[-1]}" = "rr-collect: -l nonsense: expected HOST:PORT, unix:PATH or fd:N" ]
+	run -64 rr-collect --max-body many
+	run -64 rr-collect -P 10.0.0.0/99
+	run -78 rr-collect -k nowhere
+	run -78 rr-collect -w nowhere
+	echo 'key nonsense' >keys
+	run -78 rr-collect -k keys
+	[[ $output == "rr-collect: 'keys', line 1: "* ]]
+	echo short >secret
+	chmod 600 secret
+	run -78 rr-collect -S secret
+	# Its pipes must be pipes.
+	run -64 rr-collect -l 127.0.0.1:0 </dev/null
+}
+
+@test "rr-ingest(7): its examples" {
+	start_ring
+	new_basin_is_set
+	cp "$DATA/real-hogflix-four-pages.ndjson" session.ndjson
+	head -n 5 session.ndjson >batch.ndjson
+	sed -n '/^\.Bd/,/^\.Ed/{/^\./!p}' "$ROOT/bin/rr-collect/rr-ingest.7" |
+	    sed 's/\\e$/\\/' >examples
+	grep -c . examples
+	# The second and third go to a session of their own.
+	sed '/^gzip/,$d' examples >first
+	sed -n '/^gzip/,$p' examples >rest
+	export collector
+	bash -euxo pipefail first
+	id=$(jq -r .id open.json)
+	rr cat "$id" | cmp - session.ndjson
+	curl -s -d '{}' "$collector/v1/sessions?key=dev" >open.json
+	id=$(jq -r .id open.json) token=$(jq -r .token open.json)
+	export token session=$collector/v1/sessions/$id
+	bash -euo pipefail rest >answers
+	run -0 jq -r '[.verdict, .repeat, .batch] | tostring' answers
+	[ "$output" = '["stored",null,1]
+["stored",true,1]
+["stored",null,null]
+["stored",null,3]' ]
+	run -3 --separate-stderr rr cat "$id"
+	[ "$output" = "$(cat batch.ndjson batch.ndjson)" ]
+}
+
+new_basin_is_set() {
+	[[ -n $RR_BASIN ]]
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	new_basin
+}
+
+@test "rr-collect: a session, from open to stop" {
+	start_ring
+	open_session -d '{"url":"https://shop.example/",
+		"title":"a \"b\" \\ c"
+	}'
+	[ "$(jq -c 'keys' open.json)" = '["beat","expires","flush","id","time","token","verdict"]' ]
+	run -0 ask -d "$E" "$session/lines?token=$token&tab=5eed&batch=1"
+	[ "$output" = '200 {"verdict":"stored","tab":"00005eed","batch":1,"seq":2,"snapshot":true,"watched":false,"flush":5000}' ]
+	run -0 ask -d "$E" "$session/lines?token=$token&tab=5eed&batch=1"
+	[ "$output" = '200 {"verdict":"stored","tab":"00005eed","batch":1,"seq":2,"repeat":true,"snapshot":true,"watched":false,"flush":5000}' ]
+	run -0 ask --data-binary "$SNAP" "$session/lines?token=$token&tab=5eed&batch=2"
+	[ "$output" = '200 {"verdict":"stored","tab":"00005eed","batch":2,"seq":3,"watched":false,"flush":5000}' ]
+	run -0 ask -d '' "$session/beat?token=$token&tab=5eed"
+	[ "$output" = '200 {"verdict":"stored","seq":4,"watched":false,"flush":5000}' ]
+	run -0 ask -d '{"user":"ann"}' "$session/meta?token=$token"
+	[ "$output" = '200 {"verdict":"stored","seq":5,"watched":false,"flush":5000}' ]
+	run -0 ask -d "$E" "$session/lines?token=$token&tab=5eed&batch=3"
+	[ "$output" = '200 {"verdict":"stored","tab":"00005eed","batch":3,"seq":6,"watched":false,"flush":5000}' ]
+	run -0 ask -d '{"clicks":3}' "$session/stop?token=$token"
+	[ "$output" = '200 {"verdict":"stopped"}' ]
+	run -0 ask -d '{"clicks":3}' "$session/stop?token=$token"
+	[ "$output" = '200 {"verdict":"stopped"}' ]
+	run -0 ask -d "$E" "$session/lines?token=$token&tab=5eed&batch=4"
+	[ "$output" = '409 {"verdict":"closed","error":"the session was stopped; open a new one"}' ]
+
+	s2-tail "$(s2-stream name "$id")" | rr-reassemble -d |
+	    sed 's/ time=[0-9]*//' >lines
+	cat >want <<-EOF2
+	:fence set=active seq=0
+	:meta {"url":"https://shop.example/", 		"title":"a \"b\" \\\\ c" 	} seq=1
+	EOF2
+	grep -c '^:batch tab=5eed batch=' lines
+	[ "$(grep -o '^:batch tab=5eed batch=[0-9]*\( snap=[0-9]*\)*' lines)" = \
+':batch tab=5eed batch=1
+:batch tab=5eed batch=2
+:batch tab=5eed batch=3 snap=3' ]
+	[ "$(rr cat "$id")" = "$E
+$SNAP
+$E" ]
+	grep -q '^:meta .*{"user":"ann"}' lines
+	grep -q '^:stop .*{"clicks":3}' lines
+}
+
+@test "rr-collect: lines without a number get the next" {
+	start_ring
+	open_session
+	local n
+	for n in 1 2 3; do
+		says 200 stored -d "$E" "$session/lines?token=$token"
+		[ "$(jq -c '[.tab,.batch]' answer)" = "[\"00000000\",$n]" ]
+	done
+	# Ten at a time: each its own.
+	printf 'next\nurl = "%s"\ndata = {"n":%d}\noutput = /dev/null\n' \
+	    $(for n in {1..10}; do echo "$session/lines?token=$token" "$n"; done) |
+	    sed 's/data = {"n":/data = "{\\"n\\":/; s/}$/}"/' >many
+	curl -sS --parallel --parallel-immediate -K many
+	[ "$(rr cat "$id" | wc -l)" = 13 ]
+	[ "$(rr cat "$id" | tail -n 10 | jq -s 'map(.n) | sort | unique | length')" = 10 ]
+}
+
+@test "rr-collect: an early batch waits, a hole must be told" {
+	start_ring
+	open_session
+	batch="$session/lines?token=$token&tab=a"
+	says 200 stored -d "$E" "$batch&batch=1"
+	start curl -sS -o late -d "$E" "$batch&batch=3"
+	local late=$pid
+	wait_until 5 connected
+	says 200 stored -d "$E" "$batch&batch=2"
+	ended "$late"
+	[ "$(jq -c '[.verdict,.batch]' late)" = '["stored",3]' ]
+	# 4 and 5 do not come.
+	run -0 ask -d "$E" "$batch&batch=6"
+	[ "$output" = '503 {"verdict":"away","error":"earlier batches are missing: send them, or tell that they will not come","want":4,"retry":500}' ]
+	says 200 stored -d '' "$session/gap?token=$token&tab=a&batch=4-5&cause=overflow&events=7"
+	says 200 stored -d "$E" "$batch&batch=6"
+	run -3 --separate-stderr rr cat "$id"
+	[ "$(wc -l <<<"$output")" = 4 ]
+	s2-tail "$(s2-stream name "$id")" | rr-reassemble -d >all || true
+	grep -q '^:gap tab=a batch=4-5 cause=overflow events=7' all
+}
+
+@test "rr-collect: what never was a batch is refused, and nothing of it stored" {
+	start_ring --max-body 100000
+	open_session
+	batch="$session/lines?token=$token&tab=a&batch=1"
+	local before
+	before=$(tail_of)
+
+	# bad NAME LINE COLUMN BODY: with a good line before.
+	bad() {
+		printf '%s\n%b' "$E" "$4" >body
+		says 400 bad --data-binary @body "$batch"
+		[ "$(jq -c '[.line,.column]' answer)" = "[$2,$3]" ] || {
+			cat answer >&2
+			fail "$1"
+		}
+	}
+	bad 'directive' 2 1 ':stop {}\n'
+	bad 'directive, no LF' 2 1 ':stop {}'
+	bad 'end of the unit' 2 1 ':end token=1\n:stream name=x\n'
+	bad 'directive after CR' 2 1 '\r:stop {}\n'
+	bad 'blank first' 2 1 ' {"a":1}\n'
+	bad 'an array' 2 1 '[1,2]\n'
+	bad 'a number' 2 1 '7\n'
+	bad 'byte order mark' 2 1 '\xef\xbb\xbf{"a":1}\n'
+	bad 'two values' 2 9 '{"a":1} {"b":2}\n'
+	bad 'NUL' 2 6 '{"a":\x001}\n'
+	bad 'NUL at the end' 2 8 '{"a":1}\x00\n'
+	bad 'CR in a string' 2 8 '{"a":"x\ry"}\n'
+	bad 'control in a string' 2 8 '{"a":"x\x01y"}\n'
+	bad 'not UTF-8' 2 8 '{"a":"x\xff"}\n'
+	bad 'cut off' 2 7 '{"a":1\n'
+	bad 'cut off string' 2 9 '{"a":"xy\n'
+	bad 'too deep' 2 517 "$(printf '{"a":%.0s' 1)$(printf '[%.0s' {1..600})\n"
+
+	says 400 bad -d '' "$batch"
+	says 400 bad --data-binary $'\n\n' "$batch"
+	says 400 bad --data-binary @<(head -c 1000 /dev/urandom) "$batch&gz=1"
+	gzip <<<"$E" >good.gz
+	head -c -3 good.gz >cut.gz
+	says 400 bad --data-binary @cut.gz "$batch&gz=1"
+	cat good.gz good.gz >two.gz
+	says 400 bad --data-binary @two.gz "$batch&gz=1"
+
+	# Too much: announced, not announced, unpacked, in number.
+	head -c 100001 /dev/zero | tr '\0' a >long
+	says 413 big --data-binary @long "$batch"
+	says 413 big -H 'Transfer-Encoding: chunked' --data-binary @long "$batch"
+	head -c 1000000000 /dev/zero | gzip -1 >bomb.gz
+	says 413 big --data-binary @bomb.gz "$batch&gz=1"
+	yes '{}' | head -n 16384 >many
+	says 413 big --data-binary @many "$batch"
+
+	# What the URL says.
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=A&batch=1"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=123456789&batch=1"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a&batch=0"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a&batch=-1"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a&batch=268435456"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a&batch=1&snap=x"
+	says 400 bad -d "$E" "$session/lines?token=$token&tab=a%0a:stop&batch=1"
+	says 400 bad -d '' "$session/gap?token=$token&tab=a&batch=2-1&cause=lost"
+	says 400 bad -d '' "$session/gap?token=$token&tab=a&batch=1&cause=x%20y"
+	says 400 bad -d '' "$session/gap?token=$token&batch=1&cause=lost"
+
+	# Metadata.
+	says 400 bad -d '[1]' "$session/meta?token=$token"
+	says 400 bad -d '{"a":1' "$session/meta?token=$token"
+	says 400 bad -d '{} :stop {}' "$session/meta?token=$token"
+	says 413 big --data-binary @long "$session/meta?token=$token"
+	says 400 bad -d '{"a":1}{' "$collector/v1/sessions?key=dev"
+
+	[ "$(tail_of)" = "$before" ]
+	# It goes on as if nothing had been.
+	says 200 stored -d "$E" "$batch"
+}
+
+@test "rr-collect: a line end in metadata breaks no line" {
+	start_ring
+	open_session -d $'{"a":\n1,\r\n\n"b":2}\n'
+	says 200 stored --data-binary $'\n\n{"c":3}\n:stop {}' "$session/meta?token=$token" && fail
+	says 200 stored --data-binary $'\n{"c":\n":stop {}"}\n' "$session/meta?token=$token"
+	run -0 rr ls -j "$id"
+	[ "$(jq -c '[.state, .meta.a, .meta.c]' <<<"$output")" = '["live",1,":stop {}"]' ]
+}
+
+@test "rr-collect: routes, credentials, origins" {
+	cat >keys <<-EOF
+	# comment
+	shop https://shop.example https://*.shop.example source=shop
+	any *
+	EOF
+	start_ring -k keys
+	local open="$collector/v1/sessions?key"
+	says 401 denied -d '{}' "$collector/v1/sessions"
+	says 401 denied -d '{}' "$open=dev"
+	says 401 denied -d '{}' "$open="
+	says 201 open -d '{}' "$open=shop"
+	says 201 open -d '{}' -H 'Origin: https://shop.example' "$open=shop"
+	says 201 open -d '{}' -H 'Origin: https://a.b.shop.example' "$open=shop"
+	local origin
+	for origin in https://evil.example http://shop.example null \
+	    https://shop.example.evil.example https://evilshop.example \
+	    https://shop.example:8443 https://evil.example/.shop.example; do
+		says 403 denied -d '{}' -H "Origin: $origin" "$open=shop"
+		says 201 open -d '{}' -H "Origin: $origin" "$open=any"
+	done
+	# Refusals can be read by the page.
+	run -0 curl -si -d '{}' -H 'Origin: https://evil.example' "$open=shop"
+	[[ $output == *$'\r\nAccess-Control-Allow-Origin: https://evil.example\r\n'* ]]
+	[[ $output != *Credentials* ]]
+	[[ $output == *$'\r\nCache-Control: no-store\r\n'* ]]
+	[[ $output == *$'\r\nX-Content-Type-Options: nosniff\r\n'* ]]
+	run -0 curl -si -X OPTIONS -H 'Origin: https://shop.example' "$open=shop"
+	[[ $output == 'HTTP/1.1 204 '* ]]
+
+	curl -sS -d '{"source":"mine"}' "$open=shop" >open.json
+	id=$(jq -r .id open.json) token=$(jq -r .token open.json)
+	session=$collector/v1/sessions/$id
+	[ "$(rr ls -j "$id" | jq -r .meta.source)" = shop ]
+	local a=$session at=$token kind
+	curl -sS -d '{}' "$open=any" >open.json
+	local b bt
+	b=$collector/v1/sessions/$(jq -r .id open.json) bt=$(jq -r .token open.json)
+	for kind in lines beat meta stop 'gap'; do
+		local q='tab=a&batch=1&cause=lost'
+		says 401 denied -d "$E" "$a/$kind?$q"
+		says 401 denied -d "$E" "$a/$kind?$q&token="
+		says 401 denied -d "$E" "$a/$kind?$q&token=$bt"
+		says 401 denied -d "$E" "$b/$kind?$q&token=$at"
+		says 401 denied -d "$E" "$a/$kind?$q&token=${at}A"
+		says 401 denied -d "$E" "$a/$kind?$q&token=${at%?}"
+		says 401 denied -d "$E" "$a/$kind?$q&token=${at:0:20}x${at:21}"
+		says 401 denied -d "$E" "$collector/v1/sessions/x/$kind?$q&token=$at"
+		says 403 denied -d "$E" -H 'Origin: https://evil.example' "$a/$kind?$q&token=$at"
+		says 405 bad "$a/$kind?$q&token=$at"
+		says 405 bad -X PUT -d "$E" "$a/$kind?$q&token=$at"
+	done
+	says 404 bad -d "$E" "$a/what?token=$at"
+	says 404 bad -d "$E" "$a/lines/x?token=$at"
+	says 404 bad -d "$E" "$a?token=$at"
+	says 404 bad -d "$E" "$collector/v2/sessions"
+	says 404 bad -d "$E" "$collector/"
+	# There is nothing to read.
+	says 405 bad "$a/lines?token=$at"
+	says 405 bad "$open=shop"
+	says 404 bad "$collector/v1/"
+	[ "$(tail_of)" = 2 ]
+}
+
+@test "rr-collect: keys are read again, and one withdrawn is denied" {
+	echo 'one *' >keys
+	start_ring -k keys
+	curl -sS -d '{}' "$collector/v1/sessions?key=one" >open.json
+	session=$collector/v1/sessions/$(jq -r .id open.json)
+	token=$(jq -r .token open.json)
+	says 200 stored -d "$E" "$session/lines?token=$token"
+	echo 'two *' >keys
+	pkill -HUP -g "$ring" rr-collect
+	wait_until 5 says 401 denied -d "$E" "$session/lines?token=$token"
+	says 401 denied -d '{}' "$collector/v1/sessions?key=one"
+	says 201 open -d '{}' "$collector/v1/sessions?key=two"
+	# A wrong file changes nothing.
+	echo 'two' >keys
+	pkill -HUP -g "$ring" rr-collect
+	wait_until 5 grep -q 'the keys stay as they were' "$ring.err"
+	says 201 open -d '{}' "$collector/v1/sessions?key=two"
+	echo 'one *' >keys
+	pkill -HUP -g "$ring" rr-collect
+	wait_until 5 says 200 stored -d "$E" "$session/lines?token=$token"
+}
+
+@test "rr-collect: without a key file only this machine records" {
+	start_ring -P 127.0.0.1
+	local open="$collector/v1/sessions?key=dev"
+	says 201 open -d '{}' "$open"
+	says 201 open -d '{}' -H 'Origin: http://localhost:3000' "$open"
+	says 201 open -d '{}' -H 'Origin: http://[::1]' "$open"
+	says 403 denied -d '{}' -H 'Origin: https://localhost.evil.example' "$open"
+	says 403 denied -d '{}' -H 'Origin: https://evil.example' "$open"
+	says 403 denied -d '{}' -H 'X-Forwarded-For: 203.0.113.9' "$open"
+	says 201 open -d '{}' -H 'X-Forwarded-For: 203.0.113.9, 127.0.0.1' "$open" && fail
+	says 403 denied -d '{}' -H 'X-Forwarded-For: 203.0.113.9, 127.0.0.1' "$open"
+	says 201 open -d '{}' -H 'X-Forwarded-For: junk' "$open"
+}
+
+@test "rr-collect: tokens expire, and are renewed before" {
+	start_ring
+	open_session
+	# By the secret, as rr-collect makes them: version, key, time, MAC.
+	make_token() {
+		local head
+		head=$(printf 01; printf dev | sha256sum | head -c 16; printf '%08x' "$1")
+		{ printf '%s' "$head" | xxd -r -p; printf '%s' "$id"; } |
+		    openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(<secret)" -binary |
+		    head -c 16 | { printf '%s' "$head" | xxd -r -p; cat; } |
+		    base64 -w 0 | tr '/+' '_-' | tr -d =
+	}
+	[ "$(stat -c %a secret)" = 600 ]
+	[ "$(make_token $(($(jq .expires open.json) / 1000)))" = "$token" ]
+	says 409 closed -d "$E" "$session/lines?token=$(make_token $((EPOCHSECONDS - 1)))"
+	says 200 stored -d "$E" "$session/lines?token=$token"
+	[ "$(jq .token answer)" = null ]
+	says 200 stored -d "$E" "$session/lines?token=$(make_token $((EPOCHSECONDS + 3600)))"
+	token=$(jq -r .token answer)
+	(($(jq .expires answer) > (EPOCHSECONDS + 86400) * 1000))
+	says 200 stored -d "$E" "$session/lines?token=$token"
+	# A new secret before the old one: both are good.
+	{ openssl rand -hex 32; cat secret; } >new
+	chmod 600 new
+	stop "$ring"
+	mv new secret
+	start_ring
+	session=$collector/v1/sessions/$id
+	says 200 stored -d "$E" "$session/lines?token=$token"
+	chmod 644 secret
+	run -78 rr-collect -S secret
+}
+
+@test "rr-collect: too many from one address or with one key wait" {
+	echo 'one * opens=3' >keys
+	start_ring -P 127.0.0.1 -k keys --opens 2 --posts 1
+	local open="$collector/v1/sessions?key=one" from='X-Forwarded-For: 203.0.113'
+	says 201 open -d '{}' -H "$from.1" "$open"
+	says 201 open -d '{}' -H "$from.1" "$open"
+	says 429 slow -d '{}' -H "$from.1" "$open"
+	(($(jq .retry answer) > 1000))
+	run -0 curl -si -d '{}' -H "$from.1" "$open"
+	[[ $output =~ Retry-After:\ [0-9]+ ]]
+	says 201 open -d '{}' -H "$from.2" "$open"
+	id=$(jq -r .id answer) token=$(jq -r .token answer)
+	# The key's own limit.
+	says 429 slow -d '{}' -H "$from.3" "$open"
+	local n
+	# A made-up address on the left changes nothing.
+	session=$collector/v1/sessions/$id
+	for n in {1..10}; do
+		says 200 stored -d '' -H "$from.7" "$session/beat?token=$token"
+	done
+	wait_until 10 says 429 slow -d '' -H "$from.7" "$session/beat?token=$token"
+	wait_until 10 says 429 slow -d '' -H "X-Forwarded-For: 198.51.100.$RANDOM, 203.0.113.7" "$session/beat?token=$token"
+	says 200 stored -d "$E" -H "$from.8" "$session/lines?token=$token"
+}
+
+@test "rr-collect: static files" {
+	mkdir web
+	echo 'rr()' >web/rr.js
+	echo 'packed' | gzip >web/rr.js.gz
+	echo 'hashed' >web/rr.0a1b2c3d.js
+	echo secret >web/.hidden
+	echo outside >outside
+	ln -s ../outside web/link
+	start_ring -w web
+	[ "$(curl -s "$collector/rr.js")" = 'rr()' ]
+	[ "$(curl -s --compressed "$collector/rr.js")" = packed ]
+	run -0 curl -si "$collector/rr.js"
+	[[ $output == *$'\r\nContent-Type: text/javascript; charset=utf-8\r\n'* ]]
+	[[ $output == *$'\r\nAccess-Control-Allow-Origin: *\r\n'* ]]
+	[[ $output == *$'\r\nCache-Control: public, max-age=300\r\n'* ]]
+	local etag
+	etag=$(sed -n 's/^ETag: \(.*\)\r$/\1/p' <<<"$output")
+	run -0 curl -si -H "If-None-Match: $etag" "$collector/rr.js"
+	[[ $output == 'HTTP/1.1 304 '* ]]
+	run -0 curl -si "$collector/rr.0a1b2c3d.js"
+	[[ $output == *'max-age=31536000, immutable'* ]]
+	local path
+	for path in /.hidden /link /../outside /%2e%2e/outside /..%2foutside \
+	    /web/ / /nothing; do
+		run -0 curl -s -o /dev/null -w '%{http_code}' --path-as-is "$collector$path"
+		[ "$output" = 404 ]
+	done
+}
+
+@test "rr-collect: sessions that are watched flush sooner" {
+	mkdir watched
+	start_ring -W watched
+	open_session
+	says 200 stored -d "$E" "$session/lines?token=$token"
+	[ "$(jq -c '[.watched,.flush]' answer)" = '[false,5000]' ]
+	touch "watched/$id"
+	is_watched() {
+		says 200 stored -d '' "$session/beat?token=$token" &&
+		    [ "$(jq -c '[.watched,.flush]' answer)" = '[true,250]' ]
+	}
+	wait_until 5 is_watched
+	touch -d '40 seconds ago' "watched/$id"
+	is_not_watched() {
+		! is_watched
+	}
+	wait_until 5 is_not_watched
+}
+
+@test "rr-collect: on a socket file, behind a proxy" {
+	port=$(free_port)
+	echo 'one *' >keys
+	start rr-ingest -l "unix:$PWD/sock,0660" -P unix -k keys -S secret --opens 1
+	ring=$pid
+	wait_until 10 test -S sock
+	[ "$(stat -c %a sock)" = 660 ]
+	wait_until 10 eval '[[ $(curl -s --unix-socket sock http://x/health/ready) == ready ]]'
+	says 201 open --unix-socket sock -H 'X-Forwarded-For: 203.0.113.1' -d '{}' 'http://x/v1/sessions?key=one'
+	says 429 slow --unix-socket sock -H 'X-Forwarded-For: 203.0.113.1' -d '{}' 'http://x/v1/sessions?key=one'
+	says 201 open --unix-socket sock -H 'X-Forwarded-For: 203.0.113.2' -d '{}' 'http://x/v1/sessions?key=one'
+	stop "$ring"
+	[ ! -e sock ]
+}
+
+@test "rr-collect: S2 away: away, not ready; then all goes on" {
+	start_s2 s2
+	new_basin
+	start_ring
+	open_session
+	says 200 stored -d "$E" "$session/lines?token=$token&tab=a&batch=1"
+	kill -STOP -- "-$s2_pid"
+	local begun=$SECONDS
+	# What was proved lately counts for two seconds.
+	wait_until 8 answers /health/ready 503
+	((SECONDS - begun <= 6))
+	answers /health/live 200
+	kill -KILL -- "-$s2_pid"
+	start curl -sS -m 60 -o away -w '%{http_code}' -d "$E" "$session/lines?token=$token&tab=a&batch=2"
+	local waiting=$pid
+	ended "$waiting" 50
+	[ "$(cat "$waiting.out")" = 503 ]
+	[ "$(jq -r .verdict away)" = away ]
+	start_s2 s2
+	stores_it() {
+		says 200 stored -d "$E" "$session/lines?token=$token&tab=a&batch=2"
+	}
+	wait_until 30 stores_it
+	wait_until 10 answers /health/ready 200
+	[ "$(rr cat "$id" | wc -l)" = 2 ]
+}
+
+@test "rr-collect: TERM answers what there is, then ends with 0" {
+	start_s2
+	new_basin
+	start_ring
+	open_session
+	kill -STOP -- "-$s2_pid"
+	start curl -sS -o answer -w '%{http_code}' -d "$E" "$session/lines?token=$token&tab=a&batch=1"
+	local waiting=$pid
+	wait_until 5 connected
+	kill -TERM "$ring"
+	wait_until 5 refused
+	kill -CONT -- "-$s2_pid"
+	ended "$waiting"
+	[ "$(cat "$waiting.out")" = 200 ]
+	ended "$ring"
+}
+
+connected() {
+	[[ -n $(ss -Htn state established "sport = :$port") ]]
+}
+
+refused() {
+	! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
+}
+
+@test "rr-collect: when the ring dies it ends, not with 0" {
+	mkfifo acks
+	start bash -c 'sleep 100 >acks & rr-collect -l 127.0.0.1:0 <acks | sleep 0.2; exit "${PIPESTATUS[0]}"'
+	local status=0
+	ended "$pid" 10 || status=$?
+	[ "$status" = 1 ]
+	start bash -c 'rr-collect -l 127.0.0.1:0 < <(sleep 0.2) | cat; exit "${PIPESTATUS[0]}"'
+	status=0
+	ended "$pid" 10 || status=$?
+	[ "$status" = 1 ]
+	grep -q 'the ring is broken' "$pid.err"
+}
