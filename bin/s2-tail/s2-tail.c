@@ -105,10 +105,10 @@ is_stop(struct tail *t, const struct pb_field *f)
 
 /*
  * Write the records of a batch, up to the stop if that is the end.  True if
- * it was there.
+ * it was there; then *rest tells whether something follows it.
  */
 static bool
-put_records(struct tail *t, const struct s2_batch *b)
+put_records(struct tail *t, const struct s2_batch *b, bool *rest)
 {
 	const unsigned char *p = b->bytes, *from = p;
 	const unsigned char *end = b->bytes + b->size;
@@ -128,6 +128,7 @@ put_records(struct tail *t, const struct s2_batch *b)
 		}
 	}
 	put(from, p - from);
+	*rest = p < end && *p == (PIPE_RECORD << 3 | PB_LEN);
 	return stop;
 }
 
@@ -135,25 +136,27 @@ static int
 on_batch(void *arg, const struct s2_batch *b)
 {
 	struct tail *t = arg;
-	bool stop;
+	bool stop, rest;
 
 	if (t->away_told)
 		log_warn("S2 is back");
 	t->away_told = false;
 	t->failures = 0;
 	t->begun = true;
-	stop = put_records(t, b);
+	stop = put_records(t, b, &rest);
 	t->alive = s2_now();	/* not before: it may have blocked */
 	if (b->records > 0)
 		t->told = t->told && !t->behind;
 	t->next = b->next;
 	t->time = b->time;
 	t->behind = !b->has_tail || b->tail_seq > b->next;
-	/* Once caught up it stays so, and goes without saying. */
-	if (!t->behind && !t->told)
-		put_tail(t, b->next, b->tail_time);
 	/* A fence alone ends it too, when nothing came with it. */
-	return stop || (t->end_at_stop && t->stopped && !t->behind);
+	if (t->end_at_stop && t->stopped && !t->behind)
+		stop = true;
+	/* Once caught up it stays so, and goes without saying. */
+	if (!t->behind && !rest && (!t->told || stop))
+		put_tail(t, b->next, b->tail_time);
+	return stop;
 }
 
 /* Wait, but not for longer than somebody reads. */

@@ -35,7 +35,7 @@ struct search {
 	int ntabs;
 	uint64_t first;		/* numbers of the first and the last record */
 	uint64_t next;		/* ... plus 1; 0: there is none */
-	uint64_t numbered;	/* number of the last numbered record, plus 1 */
+	uint64_t told;		/* number of the last that told, plus 1 */
 };
 
 /* The entry of a tab; if there is none, in place of the one long silent. */
@@ -63,7 +63,7 @@ is_part_but_first(const struct record_head *h)
 }
 
 /*
- * Learn from one numbered record.  A snapshot in parts counts when the last
+ * Learn from one record.  A snapshot in parts counts when the last
  * of them was seen: until then, and if it is torn for ever, the one before.
  */
 static void
@@ -129,6 +129,17 @@ malformed(struct search *s)
 	return -1;
 }
 
+/*
+ * Numbered records tell of their tab.  A beat may, if it has a pointer; it may
+ * also be of no tab.
+ */
+static bool
+tells(const struct record_head *h)
+{
+	return record_is_numbered(h->kind) ||
+	    (h->kind == RECORD_BEAT && (h->flags & RECORD_SNAP) != 0);
+}
+
 /* Learn from the answer.  How many records it held, or -1. */
 static int
 take_batch(struct search *s)
@@ -146,9 +157,9 @@ take_batch(struct search *s)
 		count++;
 		if (!record_is_session(&r) ||
 		    record_head_get(r.value, r.value_len, &h) != 0 ||
-		    !record_is_numbered(h.kind))
+		    !tells(&h))
 			continue;
-		s->numbered = s->next;
+		s->told = s->next;
 		take_record(s, &r, &h);
 	}
 	return rc == -1 ? malformed(s) : count;
@@ -163,7 +174,7 @@ scan(struct search *s, uint64_t window)
 	int rc;
 
 	s->ntabs = 0;
-	s->next = s->numbered = 0;
+	s->next = s->told = 0;
 	do {
 		rc = read_some(s, from, start, 0);
 		if (rc == 1)
@@ -200,7 +211,7 @@ check(struct search *s, const struct tab *t)
 
 /*
  * The earliest snapshot of the tabs in the window that ends with the last
- * numbered record.  1 with *seq, 0 if one is not known, or -1.
+ * record that tells of one.  1 with *seq, 0 if one is not known, or -1.
  */
 static int
 earliest(struct search *s, uint64_t *seq)
@@ -210,7 +221,7 @@ earliest(struct search *s, uint64_t *seq)
 
 	*seq = UINT64_MAX;
 	for (t = s->tabs; t < s->tabs + s->ntabs; t++) {
-		if (t->last + SNAPSHOT_WINDOW < s->numbered)
+		if (t->last + SNAPSHOT_WINDOW < s->told)
 			continue;
 		if (!t->found)
 			return 0;
