@@ -204,7 +204,7 @@ number(const char *p, const char *end, uint64_t max, uint64_t *out)
 		if (*p < '0' || *p > '9')
 			return -1;
 		digit = (unsigned)(*p - '0');
-		if (v > max / 10 || v * 10 > max - digit)
+		if (v > max / 10 || digit > max - v * 10)
 			return -1;
 		v = v * 10 + digit;
 	}
