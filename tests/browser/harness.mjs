@@ -66,7 +66,7 @@ class Rig {
     this.collect = `http://127.0.0.1:${this.collectPort}`;
     this.view = `http://127.0.0.1:${this.viewPort}`;
     this.demo = `http://127.0.0.1:${this.demoPort}`;
-    writeFileSync(join(this.dir, 'secret'), 'browser tests, thirty-two bytes!\n', { mode: 0o600 });
+    writeFileSync(join(this.dir, 'secret'), '0123456789abcdef'.repeat(4) + '\n', { mode: 0o600 });
     await this.startCollector();
     this.spawn('sse-bridge', ['-l', `127.0.0.1:${this.viewPort}`, '-w', join(build, 'web'), '-x', join(root, 'scripts/routes')]);
     this.spawn('sse-bridge', ['-l', `127.0.0.1:${this.demoPort}`, '-w', join(root, 'examples/demo')]);

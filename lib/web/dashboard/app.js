@@ -9,7 +9,7 @@ const KEYS = [
   ['< >', 'slower, faster'], ['s', 'skip idle'], ['l', 'go live'], ['f', 'full screen'], ['z', 'real size'], ['i', 'inspector'], ['/', 'find'], ['c', 'copy link'], ['Esc', 'back to the list'], ['?', 'this'],
 ];
 
-let page;
+let page, shown;
 const content = h('.content');
 const toasts = h('.toasts', { role: 'status' });
 
@@ -65,8 +65,10 @@ const app = {
 };
 
 function route() {
-  if (page) page.end();
   const id = new URLSearchParams(location.search).get('id');
+  if (page && id === shown) return;     // only the moment has changed
+  shown = id;
+  if (page) page.end();
   document.body.dataset.page = id ? 'watch' : 'list';
   page = id ? watch(id, app) : list(app);
   content.replaceChildren(page.root);
