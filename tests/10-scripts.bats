@@ -324,8 +324,17 @@ listens there, or choose another place by RR_S2_PORT" ]
 	curl -sSf -o /dev/null "http://$RR_LISTEN_VIEW/"
 	curl -sSf "http://$RR_LISTEN_VIEW/api/sessions" | jq -e '.sessions == []'
 	curl -sSf -o /dev/null "http://$RR_LISTEN_COLLECT/rr.js"
+	grep -q '^  *on this machine only' "$up.out"
 	stop "$up"
 	none_left
+
+	# An s2-lite that cannot be confined is told of.
+	rm dest/usr/local/lib/rrpipe/loopback.so
+	up
+	grep -q '^rr-up: WARNING: s2-lite listens on every address' "$up.err"
+	stop "$up"
+	none_left
+
 	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$PWD/dest" uninstall
 	run find dest -not -type d
 	[ -z "$output" ]
