@@ -244,7 +244,7 @@ $E" ]
 	head -c 100001 /dev/zero | tr '\0' a >long
 	says 413 big --data-binary @long "$batch"
 	says 413 big -H 'Transfer-Encoding: chunked' --data-binary @long "$batch"
-	head -c 1000000000 /dev/zero | gzip -1 >bomb.gz
+	head -c 100000000 /dev/zero | gzip -1 >bomb.gz
 	says 413 big --data-binary @bomb.gz "$batch&gz=1"
 	yes '{}' | head -n 16384 >many
 	says 413 big --data-binary @many "$batch"

@@ -13,13 +13,15 @@
  *	-s N		sessions (1)
  *	-t SECONDS	(2, or no end with -n)
  *	-S SEED		of what is random (the time)
+ *	-x N		change over to the next URL after N batches
  *
  *	load -V ID TAB=LAST ... < lines of rr-reassemble -d
  *
  * checks that each tab's batches are there once and in order, from 1 to at
  * least LAST, each as it was sent.  Exit 0, or 1 with what is wrong.
  *
- * Several URLs are used in turn, another one after each failure.
+ * Several URLs are used in turn, another one after each failure.  SIGTERM: no
+ * further batches, but those that were begun to their end.
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -29,6 +31,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,6 +83,8 @@ static size_t nbytes = 4096;
 static bool retry;
 static int ep;
 static uint64_t seed, ended, deadline;
+static unsigned change;
+static volatile sig_atomic_t stopped;	/* by SIGTERM: send no more batches */
 static uint32_t latencies[LATENCIES + 1];
 static uint64_t stored, repeats, failures, answers[600];
 
@@ -326,13 +331,25 @@ finish(struct conn *c)
 static void
 next(struct conn *c)
 {
-	if ((nbatches != 0 && c->batch == nbatches) ||
+	if (stopped || (nbatches != 0 && c->batch == nbatches) ||
 	    (deadline != 0 && now_us() >= deadline)) {
 		finish(c);
 		return;
 	}
 	c->batch++;
+	if (change != 0 && c->batch % change == 0) {
+		close(c->fd);
+		start(c);
+		return;
+	}
 	request(c);
+}
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	stopped = 1;
 }
 
 static void
@@ -488,7 +505,7 @@ main(int argc, char **argv)
 	int c;
 
 	seed = (uint64_t)time(NULL);
-	while ((c = getopt(argc, argv, "b:c:n:o:rs:S:t:V")) != -1)
+	while ((c = getopt(argc, argv, "b:c:n:o:rs:S:t:Vx:")) != -1)
 		switch (c) {
 		case 'b': nbytes = strtoul(optarg, NULL, 10); break;
 		case 'c': nconns = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -499,6 +516,7 @@ main(int argc, char **argv)
 			break;
 		case 'S': seed = strtoull(optarg, NULL, 10); break;
 		case 't': seconds = strtod(optarg, NULL); break;
+		case 'x': change = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'V': return verify(argc - optind, argv + optind);
 		default: return 64;
 		}
@@ -534,6 +552,7 @@ main(int argc, char **argv)
 		run(n);
 		nopen += n;
 	}
+	signal(SIGTERM, on_term);
 	begun = now_us();
 	if (seconds > 0)
 		deadline = begun + (uint64_t)(seconds * 1e6);

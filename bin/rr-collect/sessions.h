@@ -57,7 +57,7 @@ struct session {
 	uint32_t units;		/* being stored */
 	uint32_t ntabs;
 	uint64_t when;		/* ms: last heard of */
-	uint64_t tail;		/* the next record, if it is known */
+	uint64_t tail;		/* all records before it are known */
 	uint64_t seen_first;	/* the first record that a probe saw */
 	struct tab *tabs;
 	struct post_list waiting;

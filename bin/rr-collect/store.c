@@ -513,7 +513,8 @@ settle_probe(struct store *st, struct session *s, const struct ring_answer *a)
 				tab->snapshot = SNAPSHOT_NEVER;
 		}
 		s->known = true;
-		s->tail = a->seq;
+		if (a->seq > s->tail)
+			s->tail = a->seq;
 		break;
 	case RING_MISSING:
 		s->gone = true;
@@ -537,8 +538,9 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 	struct verdict v = { .code = VERDICT_STORED, .has_seq = true,
 	    .seq = a->seq };
 
-	if (a->seq + a->count > s->tail)
-		s->tail = a->seq + a->count;
+	/* If others wrote in between, what they wrote is not known. */
+	if (a->seq == s->tail)
+		s->tail += a->count;
 	if (tab != NULL && u->last > tab->last) {
 		tab->last = u->last;
 		tab->seq = a->seq;
