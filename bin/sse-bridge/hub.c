@@ -41,6 +41,7 @@ struct channel {
 	bool begun;		/* a line has come, or it took too long */
 	bool caught_up;
 	bool fenced;		/* the fence that stops it was seen */
+	bool deleted;
 	bool behind;		/* give it up */
 
 	TAILQ_HEAD(, viewer) viewers;
@@ -480,10 +481,10 @@ take_message(void *arg, const struct sse_message *m)
 
 	if (m->time > ch->time)
 		ch->time = m->time;
-	if (m->kind == SSE_TAIL) {
+	if (m->kind == SSE_TAIL || m->kind == SSE_NEXT) {
 		if (m->has_next && m->next > ch->next)
 			ch->next = m->next;
-		if (ch->caught_up)
+		if (m->kind == SSE_NEXT || ch->caught_up)
 			return;
 		ch->caught_up = true;
 		TAILQ_FOREACH(v, &ch->viewers, link)
@@ -581,6 +582,7 @@ exit_ready(void *arg, uint32_t events)
 {
 	struct channel *ch = arg;
 	int status;
+	bool ended;
 
 	(void)events;
 	loop_unwatch(ch->hub->loop, &ch->exit);
@@ -594,14 +596,17 @@ exit_ready(void *arg, uint32_t events)
 		return;
 	}
 	log_info("live %s ended with status %d", ch->id, status);
-	if (status == EXIT_OK || status == EXIT_GAPS)
-		channel_end(ch, ch->fenced ? "stopped" : "deleted");
-	else if (!ch->begun)
-		channel_fail(ch, status);
-	else if (status == EXIT_MISSING)
+	ended = status == EXIT_OK || status == EXIT_GAPS;
+	if (ended && ch->fenced) {
+		channel_end(ch, "stopped");
+	} else if (ended || (ch->begun && status == EXIT_MISSING)) {
+		ch->deleted = true;
 		channel_end(ch, "deleted");
-	else
+	} else if (!ch->begun) {
+		channel_fail(ch, status);
+	} else {
 		channel_down(ch);
+	}
 }
 
 /* ---- channels ---- */
@@ -710,6 +715,10 @@ hub_join(struct hub *h, struct viewer *v, const char *id, uint64_t from)
 	if ((ch = channel_find(h, id)) == NULL &&
 	    (ch = channel_new(h, id, from)) == NULL)
 		return -1;
+	if (ch->deleted) {
+		errno = EIDRM;
+		return -1;
+	}
 	v->channel = ch;
 	v->from = from;
 	v->at = NULL;

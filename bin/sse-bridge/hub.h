@@ -89,8 +89,9 @@ void hub_free(struct hub *h);
 
 /*
  * Add a viewer, whose memory stays the caller's, of a valid id.  0; or -1:
- * too many viewers or watched sessions (EBUSY), or the pipeline cannot be
- * started (any other errno), and the viewer is not added.
+ * too many viewers or watched sessions (EBUSY), it was just deleted (EIDRM),
+ * or the pipeline cannot be started (any other errno), and the viewer is not
+ * added.
  */
 int hub_join(struct hub *h, struct viewer *v, const char *id, uint64_t from);
 

@@ -92,6 +92,10 @@ live_start(struct http_request *r, const char *id, uint64_t from)
 		server_busy(r, "too many viewers or watched sessions");
 		return;
 	}
+	if (errno == EIDRM) {
+		server_command_error(r, EXIT_MISSING);
+		return;
+	}
 	log_err("cannot start '%s/live': %s", s->routes, strerror(errno));
 	server_error(r, 500, "the live pipeline cannot be started; see the "
 	    "log");

@@ -79,7 +79,8 @@ find_place(struct sse_message *m, const struct directive *d, const char **why)
 	    (has_next = directive_number(d, "next", INT64_MAX, &m->next,
 	    why)) == -1)
 		return -1;
-	if (m->kind == SSE_TAIL) {
+	/* These say where to go on, and come from no record. */
+	if (m->kind == SSE_TAIL || m->kind == SSE_NEXT) {
 		m->next = seq;
 		m->has_next = has_seq == 1;
 		return 0;
@@ -123,7 +124,8 @@ describe(struct sse_message *m, const struct directive *d, const char **why)
 	    directive_is(d, "gap") ? SSE_GAP :
 	    directive_is(d, "fence") ? SSE_FENCE :
 	    directive_is(d, "stop") ? SSE_STOP :
-	    directive_is(d, "tail") ? SSE_TAIL : SSE_OTHER;
+	    directive_is(d, "tail") ? SSE_TAIL :
+	    directive_is(d, "next") ? SSE_NEXT : SSE_OTHER;
 	if (find_place(m, d, why) == -1)
 		return -1;
 	switch (m->kind) {

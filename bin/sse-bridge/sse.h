@@ -26,6 +26,7 @@ enum sse_kind {
 	SSE_FENCE,
 	SSE_STOP,
 	SSE_TAIL,
+	SSE_NEXT,		/* the input ended: go on there */
 	SSE_OTHER,		/* any other directive */
 };
 
@@ -37,7 +38,7 @@ struct sse_message {
 	bool has_seq;
 	uint64_t seq;		/* its first record */
 	bool has_next;
-	uint64_t next;		/* record to go on at; of a tail: it */
+	uint64_t next;		/* record to go on at */
 	uint64_t time;		/* S2's, ms; 0: not given */
 	bool numbered;		/* a batch, or a gap of whole batches: */
 	uint32_t tab;

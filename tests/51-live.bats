@@ -1,0 +1,360 @@
+# Watching on the real thing: sessions in S2, the bridge with its routes, and
+# viewers that come, go, stall and come back while S2 and pipelines die.
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	new_basin
+}
+
+# serve OPTION...: starts the bridge on a free port; sets bridge, at and log.
+serve() {
+	start sse-bridge -v -l 127.0.0.1:0 -x "$ROOT/scripts/routes" "$@"
+	bridge=$pid
+	log=$BATS_TEST_TMPDIR/$pid.err
+	wait_until 5 grep -q 'listening on' "$log"
+	at=http://$(sed -n 's/.*listening on //p' "$log")/api/sessions
+}
+
+# open_session: a new one, records 0 and 1; sets id and uri.
+open_session() {
+	id=$(s2-stream new)
+	uri=$(s2-stream name "$id")
+	printf '%s\n' ':fence set=active' ':meta {"url":"https://x.example/"}' \
+	    ':end token=open' | rr-frame | s2-append -c "$uri" >open.acks
+}
+
+# paced FILE SECONDS [FIRST]: the file as batches of five events of tab 1,
+# numbered from FIRST (1), a batch each so many seconds.
+paced() {
+	LC_ALL=C awk -v pause="$2" -v batch="${3:-1}" '
+	NR % 5 == 1 { print ":batch tab=1 batch=" batch }
+	{ print }
+	NR % 5 == 0 { done() }
+	END { if (NR % 5) done() }
+	function done() {
+		print ":end token=" batch++
+		fflush()
+		system("sleep " pause)
+	}' "$1"
+}
+
+# feed FILE SECONDS [FIRST]: appends it so, in the background; sets feeder.
+feed() {
+
+	start bash -c "$(declare -f paced)
+		set -o pipefail
+		paced $* | rr-frame | s2-append -t active -T 120 $uri"
+	feeder=$pid
+}
+feeds=0
+
+append() {
+	rr-frame | s2-append -t active "$uri" >append.acks
+}
+
+view() {
+	start curl -sN -o "view.$1" "$at/$id/live?from=$2" "${@:3}"
+	viewer=$pid
+}
+
+has() {
+	grep -qF -- "$2" "$1"
+}
+
+# whole: of the messages on stdin those that are complete.
+whole() {
+	LC_ALL=C awk '{ m = m $0 "\n" } $0 == "" { printf "%s", m; m = "" }'
+}
+
+# events FILE: the events in it, as they were.
+events() {
+	sed -n 's/^data: \([{"]\)/\1/p' "$1"
+}
+
+# has_events FILE WANTED: it has as many events.
+has_events() {
+	[[ $(events "$1" | wc -l) -ge $(wc -l <"$2") ]]
+}
+
+# tails N: so many s2-tail read the session.
+tails() {
+	[[ $(pgrep -fc "^s2-tail .*$id") -eq $1 ]]
+}
+
+@test "live: one S2 read for two viewers, who get each event as it was" {
+	local file
+	open_session
+	serve -k 1
+	view 1 2
+	local first=$viewer
+	view 2 2
+	wait_until 5 tails 1
+	file=$DATA/real-rrweb-player-demo.ndjson
+	feed "$file" 0.01
+	ended "$feeder"
+	wait_until 5 has_events view.1 "$file"
+	wait_until 5 has_events view.2 "$file"
+	events view.1 | cmp - "$file"
+	events view.2 | cmp - "$file"
+	tails 1
+	# One after the other leaves, and so does the pipeline.
+	stop "$first" || :
+	tails 1
+	stop "$viewer" || :
+	wait_until 5 tails 0
+	wait_until 5 gone "$(pgrep -f "routes/live $id" || echo 0)"
+}
+
+@test "live: the messages are what rr-reassemble and the filter make" {
+	open_session
+	serve
+	printf '%s\n' ':batch tab=1 batch=1' '{"type":4}' '{"type":2}' :end \
+	    ':beat tab=1' ':gap tab=1 batch=2-3 cause=overflow events=7' \
+	    ':batch tab=1 batch=5' '"packed"' :end ':meta {"title":"x"}' \
+	    ':end token=1' | append
+	printf '%s\n' ':fence set=stopped use=active' ':stop {"a":1}' \
+	    ':end token=2' | rr-frame | s2-append "$uri" >append.acks
+	view 1 0
+	ended "$viewer"
+	# The stop ends it before the tail can be told.
+	s2-tail "$uri" | rr-reassemble -dq | sed '/^:tail/d' | sse-bridge >all
+	printf 'event: end\ndata: stopped\n\n' >>all
+	sed 1,2d view.1 >got
+	cmp all got
+	has got ':gap tab=1 batch=4 cause=lost'
+}
+
+@test "live: the largest recordings reach two viewers whole" {
+	local name
+	serve
+	for name in gen-big-snapshot-docs gen-mutation-flood-cells; do
+		open_session
+		view 1 2
+		view 2 2
+		wait_until 5 has view.1 ':tail'
+		wait_until 5 has view.2 ':tail'
+		rr-frame -i "$DATA/$name.ndjson" |
+			s2-append -t active "$uri" >append.acks
+		wait_until 20 has_events view.1 "$DATA/$name.ndjson"
+		wait_until 20 has_events view.2 "$DATA/$name.ndjson"
+		events view.1 | cmp - "$DATA/$name.ndjson"
+		events view.2 | cmp - "$DATA/$name.ndjson"
+		stop_viewers
+	done
+}
+
+stop_viewers() {
+	local viewers
+	viewers=$(pgrep -f "^curl .*$id/live") || return 0
+	# shellcheck disable=SC2086 # words
+	kill $viewers
+}
+
+# resume NAME: comes back to the session once, for a random time below a
+# second, and adds what is complete to view.NAME.
+resume() {
+	local last
+	last=$(sed -n 's/^id: //p' "view.$1" | tail -1)
+	timeout "0.$((RANDOM % 9 + 1))" curl -sN ${last:+-H} \
+	    ${last:+"Last-Event-ID: $last"} "$at/$id/live?from=2" |
+	    whole >>"view.$1" || :
+}
+
+# without TAIL: the messages of a recording, without those of the connection.
+recording() {
+	awk 'BEGIN { RS = ""; ORS = "\n\n" }
+	    !/^retry:/ && !/^event: tail/ && !/^:$/' "$1"
+}
+
+@test "live: cut at random and resumed, nothing is repeated and nothing lost" {
+	local file=$DATA/real-rrweb-player-demo.ndjson seed=$SRANDOM
+	RANDOM=$seed
+	echo "seed $seed"
+	open_session
+	serve
+	: >view.1
+	# Somebody else watches all the time, or nobody does.
+	((seed % 2)) || view 2 2
+	feed "$file" 0.05
+	until has_events view.1 "$file"; do
+		resume 1
+		((SECONDS < 120)) || fail 'it does not come to an end'
+	done
+	ended "$feeder"
+	events view.1 | cmp - "$file"
+	recording view.1 >got
+	s2-tail -s 2 "$uri" | rr-reassemble -d | sse-bridge >all
+	recording all | cmp - got
+}
+
+@test "live: S2 dies twice under 50 viewers, and nobody notices" {
+	local file=$DATA/real-rrweb-player-demo.ndjson i
+	start_s2 "$PWD/s2"
+	new_basin
+	open_session
+	serve
+	for i in {1..50}; do
+		view "$i" 2
+	done
+	for i in {1..50}; do
+		wait_until 10 has "view.$i" ':tail'
+	done
+	feed "$file" 0.05
+	for i in 10 130; do
+		wait_until 20 has view.1 " batch=$((i / 5)) "
+		stop "$s2_pid" KILL || :
+		start_s2 "$PWD/s2"
+	done
+	ended "$feeder" 60
+	for i in {1..50}; do
+		wait_until 20 has_events "view.$i" "$file"
+		events "view.$i" | cmp - "$file"
+		run -1 has "view.$i" 'event: gap'
+	done
+	tails 1
+}
+
+@test "live: its pipeline is killed again and again, and nobody notices" {
+	local file=$DATA/real-rrweb-player-demo.ndjson i
+	open_session
+	serve
+	view 1 2
+	view 2 2
+	wait_until 5 has view.1 ':tail'
+	feed "$file" 0.1
+	for i in s2-tail rr-reassemble routes/live s2-tail; do
+		wait_until 20 pgrep -f "^s2-tail .*$id"
+		pkill -KILL -f "$i .*$id" || pkill -KILL -P \
+		    "$(pgrep -f "routes/live $id")" rr-reassemble
+		wait_until 5 broken
+	done
+	ended "$feeder"
+	wait_until 20 has_events view.1 "$file"
+	wait_until 20 has_events view.2 "$file"
+	recording view.1 >got
+	s2-tail -s 2 "$uri" | rr-reassemble -d | sse-bridge >all
+	recording all | cmp - got
+	recording view.2 | cmp - got
+}
+
+# broken: the log has one more line of a pipeline that broke.
+broken() {
+	local n
+	n=$(grep -c 'is started again' "$log")
+	((n > breaks)) || return 1
+	breaks=$n
+}
+breaks=0
+
+@test "live: who is too far back gets the rest by two reads, and goes on" {
+	local file=$DATA/gen-session-shop.ndjson
+	open_session
+	serve -r 16
+	view 1 2
+	wait_until 5 has view.1 ':tail'
+	local n
+	n=$(wc -l <"$file")
+	head -n $((n - 20)) "$file" >most
+	tail -n 20 "$file" >rest
+	# The one who reads all the time need not: it may be cut as well.
+	paced most 0 | append
+	view 2 2
+	ended "$viewer"
+	whole <view.2 >got
+	[ "$(cat got)" = $'event: resync\ndata: resync' ]
+	curl -sS "$at/$id/lines?from=2" >lines
+	[[ $(tail -1 lines) =~ ^:tail\ seq=([0-9]+)\ time=[0-9]+$ ]]
+	grep '^[{"]' lines | cmp - most
+	tails 1
+	view 3 "${BASH_REMATCH[1]}"
+	wait_until 5 has view.3 ':tail'
+	paced rest 0 $(((n - 20 + 4) / 5 + 1)) | append
+	wait_until 5 has_events view.3 rest
+	events view.3 | cmp - rest
+	tails 1
+}
+
+@test "live: a stop and a deletion end it, and who asks later is told" {
+	open_session
+	serve
+	view 1 2
+	wait_until 5 has view.1 ':tail'
+	run -0 curl -sS -X POST -H 'X-RR: 1' "$at/$id/stop"
+	[ "$output" = "{\"stopped\":\"$id\"}" ]
+	ended "$viewer"
+	[ "$(tail -3 view.1)" = $'event: end\ndata: stopped' ]
+	has view.1 'data: :fence set=stopped '
+	[ "$(curl -sS "$at/$id" | jq -r .state)" = stopped ]
+	# Once more is no error.
+	curl -sS --fail -X POST -H 'X-RR: 1' "$at/$id/stop"
+	tails 0
+
+	open_session
+	view 2 2
+	wait_until 5 has view.2 ':tail'
+	run -0 curl -sS -X DELETE -H 'X-RR: 1' "$at/$id"
+	[ "$output" = "{\"deleted\":\"$id\"}" ]
+	ended "$viewer"
+	[ "$(tail -3 view.2)" = $'event: end\ndata: deleted' ]
+	local path
+	for path in "" /lines '/live?from=0'; do
+		curl -s -o answer -w '%{http_code}' "$at/$id$path" >code
+		[ "$(<code)" = 404 ]
+		[ "$(<answer)" = '{"error":"no such session"}' ]
+	done
+	tails 0
+}
+
+@test "routes: the list, a session and its lines are what the programs print" {
+	open_session
+	local first=$id
+	open_session
+	paced "$DATA/real-hogflix-four-pages.ndjson" 0 | append
+	serve
+	curl -sS "$at?limit=1" >got
+	jq -e --arg id "$id" '.more and (.sessions | length == 1 and .[0].id == $id)' got
+	curl -sS "$at?limit=1&after=$(jq -r .next got)" |
+		jq -e --arg id "$first" '(.more | not) and .sessions[0].id == $id'
+	rr-ls -j "$id" >expected
+	curl -sS "$at/$id" | jq -S 'del(.duration)' |
+		cmp - <(jq -S 'del(.duration)' expected)
+	local from
+	for from in start snapshot 0 3; do
+		s2-tail -s "$from" "$uri" | rr-reassemble -dq >expected
+		curl -sS "$at/$id/lines?from=$from" | cmp - expected
+	done
+	s2-tail -n 5 "$uri" | rr-reassemble -dq >expected
+	curl -sS "$at/$id/lines?count=5" | cmp - expected
+	[[ $(tail -1 expected) == ':next seq=5' ]]
+}
+
+@test "routes: S2 away is 503, and comes back" {
+	start_s2 "$PWD/s2"
+	new_basin
+	open_session
+	serve
+	stop "$s2_pid" KILL || :
+	code() { curl -s -o answer -w '%{http_code}' "$at$1"; }
+	[ "$(code "/$id")" = 503 ]
+	[ "$(code '')" = 503 ]
+	[[ $(<answer) == '{"error":"S2 is away'* ]]
+	# A viewer is not sent away: it gets what comes then.
+	view 1 2
+	start_s2 "$PWD/s2"
+	[ "$(code "/$id")" = 200 ]
+	printf '%s\n' ':batch tab=1 batch=1' '{"type":4}' ':end token=1' |
+		append
+	wait_until 20 has view.1 '{"type":4}'
+}
+
+@test "a bridge that is killed leaves nothing behind" {
+	open_session
+	serve
+	view 1 2
+	wait_until 5 has view.1 ':tail'
+	tails 1
+	stop "$bridge" KILL || :
+	wait_until 5 tails 0
+}
