@@ -48,7 +48,7 @@ LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(notdir $(filter-out %.1,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
-	scripts/routes/* tests/* .ci/run 2>/dev/null)
+	scripts/routes/* examples/pipelines/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
 	systemd/*.[1-9])
 UNITS_C  := $(wildcard tests/unit/*.c)
