@@ -259,6 +259,7 @@ serve(struct server *s, struct http *http)
 	}
 	notify("STOPPING=1");
 	loop_unwatch(s->loop, &ready);
+	loop_unwatch(s->loop, &stop.signals);
 }
 
 /* Let the commands end, so that nothing of ours is left. */
