@@ -231,6 +231,10 @@ conclude(struct session *s, int64_t lease, uint64_t now)
 {
 	s->meta = jv_object_merge(s->meta, s->late);
 	s->late = jv_null();
+	if (s->records == 0)
+		s->seen = s->created;	/* it has only just been made */
+	if (s->records == 0)
+		s->seen = s->created;	/* it has only just been made */
 	if (s->error != NULL)
 		s->state = SESSION_UNKNOWN;
 	else if (s->stopped)

@@ -1,0 +1,236 @@
+# rr-ls: the list of sessions, and what is known of each.
+
+load helper
+
+# session LINE...: makes a session of these lines, and sets id and stream.
+session() {
+	local uri
+	id=$(s2-stream new)
+	uri=$(s2-stream name "$id")
+	stream=${uri#s2://*/}
+	printf '%s\n' "$@" :end | rr-frame | s2-append -c "$uri" >/dev/null
+}
+
+@test "a list in JSON, in whole" {
+	new_basin
+	printf '{"sessions":[],"more":false,"next":null}\n' | cmp - <(rr-ls -j)
+	session ':fence set=active' \
+	    ':meta {"url":"https://x.example/","user":7,"a":{"b":[1.5]}}' \
+	    '{"type":4,"timestamp":1767225600000}' \
+	    '{"type":3,"timestamp":1767225605250.7}'
+	local first=$id first_stream=$stream
+	sleep 0.005
+	session ':fence set=active' ':meta {"title":"T","source":"test"}' \
+	    '{"type":4,"timestamp":1767225600000}' :end \
+	    ':fence set=stopped use=active' \
+	    ':stop {"reason":"explicit","events":1,"bytes":9}'
+	rr-ls -j >got
+	jq -S 'del(.sessions[].seen, .sessions[].created)' got >got.json
+	jq -S . >want.json <<-EOF
+	{"sessions":[
+	 {"id":"$id","stream":"$stream","state":"stopped","records":5,
+	  "first":1767225600000,"last":1767225600000,"duration":0,
+	  "url":null,"title":"T","user":null,"source":"test",
+	  "events":1,"bytes":9,
+	  "meta":{"title":"T","source":"test"},
+	  "stop":{"reason":"explicit","events":1,"bytes":9}},
+	 {"id":"$first","stream":"$first_stream","state":"live","records":3,
+	  "first":1767225600000,"last":1767225605250,"duration":5250,
+	  "url":"https://x.example/","title":null,"user":null,"source":null,
+	  "meta":{"url":"https://x.example/","user":7,"a":{"b":[1.5]}}}
+	],"more":false,"next":null}
+	EOF
+	cmp got.json want.json
+	# Times: the id's, and S2's of the last record.
+	[[ $(s2-stream tail "s2://$RR_BASIN/$first_stream") == \
+	    "3 $(jq .sessions[1].seen got)" ]]
+	(($(jq .sessions[1].created got) == \
+	    9999999999999 - 10#${first_stream:9:13}))
+	# One session: its object alone.
+	rr-ls -j "$first" | cmp - <(jq -c '.sessions[1]' got)
+	rr-ls -j "$first" "$id" |
+	    cmp - <(jq -c '.sessions[1], .sessions[0]' got)
+}
+
+@test "pages: newest first, nothing twice, nothing left out" {
+	new_basin
+	local i after= page pages=0
+	for i in {1..7}; do
+		session ":meta {\"url\":\"$i\"}"
+		sleep 0.002
+	done
+	s2-stream create "s2://$RR_BASIN/sessions/not-a-session" >/dev/null
+	s2-stream create "s2://$RR_BASIN/other" >/dev/null
+	while page=$(rr-ls -j -n 3 ${after:+-a "$after"}); do
+		((++pages))
+		jq -r '.sessions[].url' <<<"$page"
+		after=$(jq -er .next <<<"$page") || break
+	done >urls
+	printf '%s\n' 7 6 5 4 3 2 1 | cmp - urls
+	[[ $pages -eq 3 ]]
+	[[ $(rr-ls -j -n 7 | jq -c '[.more, .next]') == '[false,null]' ]]
+	[[ $(rr-ls -n 2 | awk '{ print $NF }') == $'7\n6' ]]
+	# Another prefix is another list.
+	[[ $(RR_PREFIX=others rr-ls) == '' ]]
+}
+
+@test "states: the lease, beats, a stop, a stop that nothing follows" {
+	new_basin
+	state() { rr-ls -j "$id" | jq -r .state; }
+	session ':fence set=active' ':meta {}' '{"type":3}'
+	[[ $(state) == live ]]
+	RR_LEASE=1
+	export RR_LEASE
+	is_ended() { [[ $(state) == ended ]]; }
+	wait_until 5 is_ended
+	printf '%s\n' ':fence use=active' :beat :beat :beat :beat :end |
+	    rr-frame | s2-append "$(s2-stream name "$id")" >/dev/null
+	[[ $(state) == live ]]
+	s2-stream fence "$(s2-stream name "$id")" stopped >/dev/null
+	[[ $(state) == stopped ]]
+	wait_until 5 test "$(state)" = stopped
+	run -78 env RR_LEASE=soon rr-ls
+}
+
+@test "what a visitor sent is JSON for programs, and harmless on a terminal" {
+	new_basin
+	session ':meta {"url":"https://x/\u001b]0;t\u0007\u009b31m\u0000\n<b>",'$(
+	    )'"user":"\u202e\ud83d\ude00 \udc00","title":["no"],"__proto__":1}'
+	rr-ls -j "$id" | jq -r '.meta.url' |
+	    cmp - <(printf 'https://x/\e]0;t\a\xc2\x9b31m\0\n<b>\n')
+	[[ $(rr-ls -j "$id" | jq -c '[.title, .meta.__proto__]') == \
+	    '[null,1]' ]]
+	rr-ls "$id" >text
+	[[ $(wc -l <text) -eq 1 ]]
+	run ! grep -P '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' text
+	# As a terminal gets it: with a heading.
+	run -0 script -qec rr-ls /dev/null
+	[[ ${lines[0]} == 'ID '*URL* && ${lines[1]} == "$id "* ]]
+	# Large, deep, long, broken, empty, not an object: as far as it goes.
+	local text
+	printf -v text '%60000s'
+	session ":meta {\"url\":\"${text// /x}\"}"
+	[[ $(rr-ls -j "$id" | jq '.url | length') == 60000 ]]
+	[[ $(rr-ls "$id" | wc -c) -lt 300 ]]
+	printf -v text '%300s'
+	session ":meta {\"a\":${text// /[}${text// /]}}"
+	[[ $(rr-ls -j "$id" | jq -c '.meta') == '{}' ]]
+	# Later ones count more, key by key, wherever they stand.
+	session ':meta {"url":"a","user":"u"}' '{"type":3}' :end \
+	    ':meta {"url":"b"}' :end '{"type":3}' :end ':meta {"title":"t"}'
+	[[ $(rr-ls -j "$id" | jq -c .meta) == \
+	    '{"url":"b","user":"u","title":"t"}' ]]
+}
+
+@test "times: a large first batch, many records, jumping clocks" {
+	new_basin
+	local big i
+	printf -v big '%600000s'
+	session ':fence set=active' ':meta {"url":"big"}' \
+	    ':batch tab=1 batch=1' '{"type":4,"timestamp":5000}' \
+	    "{\"type\":2,\"timestamp\":5001,\"x\":\"$(head -c 300000 \
+	    /dev/urandom | base64 -w0)\"}" :end \
+	    ':batch tab=1 batch=2' '{"type":3,"timestamp":9000}'
+	# The last records hold all of it.
+	[[ $(rr-ls -j "$id" | jq -c '[.url,.records,.first,.last,.duration]') \
+	    == '["big",4,5000,9000,4000]' ]]
+	for i in {3..12}; do
+		printf '%s\n' ":batch tab=1 batch=$i" \
+		    "{\"type\":3,\"timestamp\":$((i * 1000 + 10000))}" :end
+	done | rr-frame | s2-append "$(s2-stream name "$id")" >/dev/null
+	# The first batch is not read, so nothing is made up.
+	rr-ls -j "$id" >got
+	[[ $(jq -c '[.url,.records,.first,.last]' got) == \
+	    '["big",14,null,22000]' ]]
+	[[ $(jq '.duration == .seen - .created' got) == true ]]
+	# The last records are large: S2 gives them in pieces.
+	for i in {13..16}; do
+		printf '%s\n' ":batch tab=1 batch=$i" \
+		    "{\"type\":3,\"timestamp\":$((i * 1000 + 10000)),\"x\":\"$big\"}" :end
+	done | rr-frame -z none | s2-append "$(s2-stream name "$id")" >/dev/null
+	[[ $(rr-ls -j "$id" | jq -c '[.records,.last]') == '[18,26000]' ]]
+	# A clock that went back.
+	session '{"type":3,"timestamp":9000}' :end '{"type":3,"timestamp":5}'
+	[[ $(rr-ls -j "$id" | jq -c '[.first,.last,.duration]') == \
+	    '[5,9000,8995]' ]]
+}
+
+@test "one that cannot be read does not fail the list" {
+	new_basin
+	session ':meta {"url":"good"}'
+	local good=$id
+	# One that has no record yet, and one that cannot be read without a key.
+	id=$(s2-stream new)
+	s2-stream create "$(s2-stream name "$id")" >/dev/null
+	curl -sS --fail -o /dev/null -X PATCH \
+	    -H 'Content-Type: application/json' \
+	    -d '{"stream_cipher":"aegis-256"}' \
+	    "$S2_ACCOUNT_ENDPOINT/v1/basins/$RR_BASIN"
+	sleep 0.005
+	id=$(s2-stream new)
+	s2-stream create "$(s2-stream name "$id")" >/dev/null
+	rr-ls -j >got
+	[[ $(jq -c '[.sessions[] | [.state, .records, .url]]' got) == \
+	    '[["unknown",null,null],["live",0,null],["live",1,"good"]]' ]]
+	[[ $(jq -r '.sessions[0].error' got) == *'missing encryption key'* ]]
+	rr-ls >got
+	[[ $(wc -l <got) -eq 3 ]]
+	grep -q "^$id unknown .*missing encryption key" got
+	run -65 rr-ls "$id" "$good"
+	[[ $output == *"rr-ls: $id: "*"$good live"* ]]
+}
+
+@test "ids by their beginnings" {
+	new_basin
+	local a b c
+	for id in 0000000000000000000000000 0000000000000000000000001 \
+	    abc0000000000000000000001; do
+		s2-stream create "$(s2-stream name "$id")" >/dev/null
+	done
+	[[ $(rr-ls -q abc) == "$id" ]]
+	[[ $(rr-ls -q -- a) == "$id" ]]
+	[[ $(rr-ls -q a "$id" abc0) == "$id"$'\n'"$id"$'\n'"$id" ]]
+	run -64 rr-ls -q 000
+	[[ $output == "rr-ls: '000' is the beginning of 2 ids:"*\
+' 0000000000000000000000001 0000000000000000000000000' ]]
+	run -66 rr-ls -q x
+	run -66 rr-ls -j x
+	# A whole id is taken as it is, until it is read.
+	[[ $(rr-ls -q 1111111111111111111111111) == 1111111111111111111111111 ]]
+	run -66 rr-ls 1111111111111111111111111
+	run -66 rr-ls -j 1111111111111111111111111
+	[[ $output == 'rr-ls: 1111111111111111111111111: '*404* ]]
+	[[ $(rr-ls -j a | jq -r .id) == "$id" ]]
+}
+
+@test "wrong use, and S2 away" {
+	new_basin
+	run -64 rr-ls -n 0
+	run -64 rr-ls -n 10001
+	run -64 rr-ls -q
+	run -64 rr-ls -q -j x
+	run -64 rr-ls -n 5 x
+	run -64 rr-ls -y
+	run -0 rr-ls --help
+	run -0 rr-ls --version
+	run -78 env RR_BASIN=No rr-ls
+	run -1 bash -c 'rr-ls -j >/dev/full'
+	[[ $output == *'cannot write to standard output: No space'* ]]
+	use_s2 "$(free_port)"
+	local begun=$SECONDS
+	run -75 rr-ls
+	((SECONDS - begun < 15))
+}
+
+@test "a page of 50 is one call for the list and two small reads each" {
+	new_basin
+	local i
+	for i in {1..50}; do
+		session ':fence set=active' ":meta {\"url\":\"$i\"}" \
+		    '{"type":3,"timestamp":1}'
+	done
+	strace -f -e trace=connect,recvfrom -o trace rr-ls -j >got
+	[[ $(jq '[.sessions[] | select(.state == "live")] | length' got) == \
+	    50 ]]
+	[[ $(grep -c 'connect(.*sin_port' trace) -eq 1 ]]
+}
