@@ -137,6 +137,19 @@ $(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(READER) \
 	$(CC) -fsanitize=fuzzer $(SANFUZZ) -o $@ $^ -ljq -lzstd -lm \
 		$(LIBS_common)
 
+# make bench: figures beside yardsticks, in one run (tests/bench/README.md).
+BENCH := codec gen_units viewers load
+bench:
+	@scripts/bootstrap bench
+	@$(MAKE) --no-print-directory all $(BENCH:%=$(BUILD)/bench/%)
+	@BUILD=$(BUILD) tests/bench/run $(ONLY)
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/librr.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljq -lzstd -lxxhash $(LIBS_common)
+$(BUILD)/bench/load: $(BUILD)/obj/tests/load.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_common)
+
 # Scripts look for what belongs to them beside themselves, and in share/.
 install: all
 	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/routes $(D)$(DATADIR)/web \
@@ -186,5 +199,5 @@ clean:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .PRECIOUS: $(BUILD)/obj/%.o
-.PHONY: all programs scripts web run deps test check fuzz install uninstall \
+.PHONY: all programs scripts web run deps test check bench fuzz install uninstall \
 	lint lint-scripts lint-pages clean
