@@ -434,10 +434,12 @@ starts_are() {
 
 @test "live: one pipeline for all, kept for a while, then ended" {
 	live_route
-	serve -x routes -k 1
+	mkdir watched
+	serve -x routes -k 1 -W watched
 	view 1 5
 	local first=$viewer
 	wait_until 5 starts_are 1
+	[ "$(ls watched)" = "$id" ]
 	grep -q " $id from=5$" started
 	printf ':tail seq=5 time=1\n' >>lines
 	wait_until 5 has view.1 ':tail'
@@ -474,7 +476,9 @@ starts_are() {
 	starts_are 1
 	local command
 	read -r command _ <started
+	[ "$(ls watched)" = "$id" ]
 	stop "$viewer" || :
+	wait_until 5 test ! -e "watched/$id"
 	wait_until 5 gone "$command"
 	wait_until 5 group_gone "$command"
 	view 4 7

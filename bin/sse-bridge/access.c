@@ -89,7 +89,7 @@ access_check(const struct server *s, struct http_request *r)
 		server_error(r, 403, "not for pages of other sites");
 		return false;
 	}
-	if (r->method == HTTP_GET)
+	if (r->method == HTTP_GET || r->method == HTTP_HEAD)
 		return true;
 	mark = http_header(r, "X-RR");
 	if (mark == NULL || strcmp(mark, "1") != 0 ||

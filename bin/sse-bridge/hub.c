@@ -1,7 +1,11 @@
 #include <sys/epoll.h>
 
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "exits.h"
 #include "hub.h"
@@ -46,6 +50,7 @@ struct channel {
 
 	TAILQ_HEAD(, viewer) viewers;
 	unsigned nviewers;
+	uint64_t touched;	/* when its file was */
 
 	TAILQ_HEAD(, message) messages;
 	size_t bytes;		/* of all of them */
@@ -72,6 +77,7 @@ struct hub {
 	struct loop *loop;
 	struct reaper *reaper;
 	const char *routes;
+	int watched;		/* directory, or -1 */
 	struct hub_limits limits;
 	TAILQ_HEAD(, channel) channels;
 	unsigned nchannels;
@@ -81,6 +87,7 @@ struct hub {
 };
 
 static void channel_free(struct channel *ch);
+static void untouch(struct channel *ch);
 
 /* ---- viewers ---- */
 
@@ -470,6 +477,7 @@ channel_fail(struct channel *ch, int status)
 		ch->hub->nviewers--;
 		v->begin(v->arg, status);
 	}
+	untouch(ch);
 	channel_free(ch);
 }
 
@@ -675,11 +683,37 @@ channel_free(struct channel *ch)
 	errno = e;
 }
 
+/* ---- who is watched ---- */
+
+static void
+touch(struct channel *ch, uint64_t now)
+{
+	int fd;
+
+	ch->touched = now;
+	if (ch->hub->watched == -1)
+		return;
+	fd = openat(ch->hub->watched, ch->id, O_WRONLY | O_CREAT | O_NOFOLLOW |
+	    O_CLOEXEC, 0644);
+	if (fd == -1 || futimens(fd, NULL) == -1)
+		log_warn("cannot touch the file for watched session %s: %s",
+		    ch->id, strerror(errno));
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+untouch(struct channel *ch)
+{
+	if (ch->hub->watched != -1)
+		unlinkat(ch->hub->watched, ch->id, 0);
+}
+
 /* ---- the hub ---- */
 
 struct hub *
 hub_new(struct loop *loop, struct reaper *reaper, const char *routes,
-    const struct hub_limits *limits)
+    int watched, const struct hub_limits *limits)
 {
 	struct hub *h;
 
@@ -688,6 +722,7 @@ hub_new(struct loop *loop, struct reaper *reaper, const char *routes,
 	h->loop = loop;
 	h->reaper = reaper;
 	h->routes = routes;
+	h->watched = watched;
 	h->limits = *limits;
 	TAILQ_INIT(&h->channels);
 	return h;
@@ -726,7 +761,8 @@ hub_join(struct hub *h, struct viewer *v, const char *id, uint64_t from)
 	v->begun = v->told_tail = v->last = v->cut = false;
 	v->sent = loop_now();
 	TAILQ_INSERT_TAIL(&ch->viewers, v, link);
-	ch->nviewers++;
+	if (ch->nviewers++ == 0)
+		touch(ch, v->sent);
 	h->nviewers++;
 	if (from < ch->base) {
 		viewer_note(v, "event: resync\ndata: resync\n\n");
@@ -756,6 +792,7 @@ hub_leave(struct viewer *v)
 	ch->hub->nviewers--;
 	if (--ch->nviewers > 0)
 		return;
+	untouch(ch);
 	if (ch->caught_up && !ch->behind)
 		ch->idle_until = loop_now() + ch->hub->limits.linger;
 	else
@@ -812,6 +849,8 @@ hub_tick(struct hub *h, uint64_t now)
 		}
 		if (scan)
 			ping(ch, now);
+		if (now >= ch->touched + HUB_TOUCH_MS)
+			touch(ch, now);
 		if (ch->due == 0 || ch->due > now)
 			continue;
 		if (ch->state == RUNNING) {

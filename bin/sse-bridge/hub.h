@@ -39,10 +39,11 @@
 #define HUB_NOTE_MAX		160	/* bytes that a viewer is told */
 #define HUB_MESSAGE_MAX		(24u << 20)	/* bytes of one message */
 #define HUB_TABS_MAX		256	/* of a session, for the reader rule */
-#define HUB_START_MS		3000	/* a silent start is taken for a start */
+#define HUB_START_MS		3000	/* a start without a word is one */
 #define HUB_PING_MS		15000	/* without a byte: a comment is sent */
 #define HUB_RESTART_MS		250	/* the first wait after a failure */
 #define HUB_RESTART_MAX_MS	10000	/* the longest */
+#define HUB_TOUCH_MS		10000	/* how often files are touched */
 
 struct hub_limits {
 	size_t ring;		/* bytes */
@@ -82,9 +83,13 @@ struct viewer {
 
 struct hub;
 
-/* NULL with errno.  routes is the directory of commands; borrowed. */
+/*
+ * NULL with errno.  routes is the directory of commands; borrowed.  In the
+ * directory watched (-1: none), there is a file for each session that has
+ * viewers, touched while it has; so the collector can tell its recorder.
+ */
 struct hub *hub_new(struct loop *loop, struct reaper *reaper,
-    const char *routes, const struct hub_limits *limits);
+    const char *routes, int watched, const struct hub_limits *limits);
 void hub_free(struct hub *h);
 
 /*

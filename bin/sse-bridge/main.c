@@ -34,6 +34,7 @@
 struct options {
 	int nlisten;
 	const char *listen[LISTEN_MAX];
+	const char *watched;
 	const char *webdir;
 	bool insecure;
 	struct hub_limits limits;
@@ -43,7 +44,7 @@ struct options {
 static const char usage_text[] =
     "usage: sse-bridge [-v]\n"
     "       sse-bridge -l SPEC [-v] [-H NAME] [-k SECONDS] [-n VIEWERS]\n"
-    "                  [-r KIB] [-w DIR] [-x DIR] [--insecure]\n"
+    "                  [-r KIB] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
     "Turn rr-lines into server-sent events; with -l, serve pages, read routes\n"
     "and live sessions over HTTP.\n"
     "  -H NAME     a host name that this server goes by\n"
@@ -52,6 +53,7 @@ static const char usage_text[] =
     "  -n VIEWERS  at most so many (2000)\n"
     "  -r KIB      of a session's messages kept for viewers (4096)\n"
     "  -v          say on standard error what happens\n"
+    "  -W DIR      keep a file here for each session that is watched\n"
     "  -w DIR      serve the files of this directory\n"
     "  -x DIR      serve the API by the commands of this directory\n"
     "  --insecure  without login, listen where other machines can reach it\n";
@@ -87,9 +89,9 @@ parse_options(int argc, char **argv, struct options *o)
 	bool server_only = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+H:k:l:n:r:vw:x:", longopts,
+	while ((c = getopt_long(argc, argv, "+H:k:l:n:r:vW:w:x:", longopts,
 	    NULL)) != -1) {
-		server_only |= strchr("Hknrwx", c) != NULL || c == INSECURE;
+		server_only |= strchr("HknrWwx", c) != NULL || c == INSECURE;
 		switch (c) {
 		case 'H':
 			if (o->server.nhosts == SERVER_HOSTS_MAX)
@@ -115,6 +117,9 @@ parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_INFO);
+			break;
+		case 'W':
+			o->watched = optarg;
 			break;
 		case 'w':
 			o->webdir = optarg;
@@ -166,6 +171,20 @@ listen_on(struct http *http, struct server *s, const struct options *o,
 		log_die(EXIT_OTHER, "cannot serve '%s': %s", spec,
 		    strerror(errno));
 	log_info("listening on %s", name);
+}
+
+static int
+open_directory(char option, const char *name)
+{
+	int fd;
+
+	if (name == NULL)
+		return -1;
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		log_die(EXIT_CONFIG, "cannot open '%s' (-%c): %s", name,
+		    option, strerror(errno));
+	return fd;
 }
 
 static void
@@ -288,25 +307,24 @@ serve_on(struct options *o)
 	struct loop loop;
 	struct reaper reaper;
 	struct http *http;
-	int i;
+	int watched, i;
 
 	limits.connections = o->limits.viewers + OTHERS_MAX;
 	limits.per_address = 0;
 	limits.head = HEAD_MAX;
 	p.arg = s;
 	raise_descriptor_limit();
-	if (o->webdir != NULL) {
-		s->webdir = open(o->webdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (s->webdir == -1 || server_read_csp(s) == -1)
-			log_die(EXIT_CONFIG, "cannot read '%s' (-w): %s",
-			    o->webdir, strerror(errno));
-	}
+	s->webdir = open_directory('w', o->webdir);
+	watched = open_directory('W', o->watched);
+	if (s->webdir != -1 && server_read_csp(s) == -1)
+		log_die(EXIT_CONFIG, "cannot read '%s/csp.txt': %s", o->webdir,
+		    strerror(errno));
 	if (loop_init(&loop) == -1)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
 	reaper_init(&reaper, &loop);
 	s->loop = &loop;
 	s->reaper = &reaper;
-	s->hub = hub_new(&loop, &reaper, s->routes, &o->limits);
+	s->hub = hub_new(&loop, &reaper, s->routes, watched, &o->limits);
 	s->queue = queue_new(s);
 	http = http_new(&p, &limits);
 	if (s->hub == NULL || s->queue == NULL || http == NULL)

@@ -10,7 +10,7 @@
 #include "server.h"
 #include "session.h"
 
-#define BODY_MAX	4096	/* bytes of a request's body, which is ignored */
+#define BODY_MAX	4096	/* bytes of a body, which nobody wants */
 #define LIST_MAX	1000	/* sessions a page */
 #define RETRY_AFTER	"2"	/* s, when there is too much to do, or no S2 */
 
