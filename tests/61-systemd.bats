@@ -385,6 +385,43 @@ settings() {
 	none_failed
 }
 
+@test "another S2, whose token is told to nobody" {
+	local etc=$BATS_FILE_TMPDIR/root/etc unit pid
+	settings S2_ACCOUNT_ENDPOINT=http://127.0.0.1:8790 \
+	    S2_BASIN_ENDPOINT=http://127.0.0.1:8790
+	for unit in rr-collect rr-view; do
+		install -Dm 644 -t "$etc/systemd/system/$unit.service.d" \
+		    "$ROOT/examples/systemd/cloud.conf"
+	done
+	inside systemctl daemon-reload
+	# It is read: this is none.
+	echo 'not a token' >"$etc/rrpipe/s2-token"
+	run inside systemctl restart rr-collect
+	[ "$status" != 0 ]
+	[ "$(inside systemctl show -P ExecMainStatus rr-collect)" = 78 ]
+	echo 'a-good-token' >"$etc/rrpipe/s2-token"
+	chmod 600 "$etc/rrpipe/s2-token"
+	inside systemctl restart rr-collect rr-view
+	is_ready
+	on_net curl -sSf "$dashboard/api/sessions" | jq -e '.sessions | length > 0'
+	for pid in $(inside cat /sys/fs/cgroup/system.slice/rr-collect.service/cgroup.procs); do
+		inside cat "/proc/$pid/environ" "/proc/$pid/cmdline" >proc
+		run grep -aF a-good-token proc
+		[ "$status" = 1 ]
+	done
+	# s2-lite is not wanted, which is no failure.
+	inside systemctl restart s2-lite
+	run inside systemctl is-active s2-lite
+	[ "$output" = inactive ]
+	none_failed
+
+	settings
+	rm -r "$etc"/systemd/system/rr-{collect,view}.service.d
+	inside systemctl daemon-reload
+	inside systemctl restart s2-lite rr-collect rr-view
+	wait_until 20 is_ready
+}
+
 @test "a collector that hangs is started again" {
 	inside mkdir -p /run/systemd/system/rr-collect.service.d
 	printf '[Service]\nWatchdogSec=2\n' | inside tee \

@@ -1,0 +1,97 @@
+# make install: every file in its place, nothing anywhere else, and nothing
+# left behind.
+
+load helper
+
+# install_to DESTDIR [VARIABLE=VALUE...]
+install_to() {
+	make -s -C "$ROOT" BUILD="$BUILD" install DESTDIR="$1" "${@:2}"
+}
+
+uninstall_from() {
+	make -s -C "$ROOT" BUILD="$BUILD" uninstall DESTDIR="$1" "${@:2}"
+}
+
+# files_in DIR: every file and link, and what it holds.
+files_in() {
+	(cd "$1" && find . -type f -exec cksum {} + -o -type l -printf '%l %p\n' |
+	    sort)
+}
+
+@test "make uninstall removes what make install put there, and no more" {
+	local place
+	for place in usr/local/bin/mine usr/local/lib/systemd/system/x.service \
+	    usr/local/lib/sysusers.d/x.conf usr/local/share/man/man1/x.1 \
+	    etc/rrpipe/rrpipe.conf; do
+		mkdir -p "dest/${place%/*}"
+		echo mine >"dest/$place"
+	done
+	files_in dest >before
+	install_to "$PWD/dest"
+	[ "$(files_in dest | wc -l)" -gt 50 ]
+	# A second one changes nothing.
+	files_in dest >first
+	install_to "$PWD/dest"
+	files_in dest | diff first -
+	uninstall_from "$PWD/dest"
+	files_in dest | diff before -
+}
+
+@test "with another PREFIX every path follows" {
+	install_to "$PWD/dest" PREFIX=/opt/rr
+	[ "$(ls dest)" = opt ]
+	[ "$(ls dest/opt)" = rr ]
+	# What the units run, and hand to it, is there.
+	local path paths
+	paths=$(grep -hoE '/opt/rr/[^ ]+' dest/opt/rr/lib/systemd/system/* |
+	    sort -u)
+	for path in $paths; do
+		[ -e "dest${path%%:*}" ]
+	done
+	[[ $paths == */opt/rr/bin/rr-ingest*/opt/rr/share/rrpipe/web* ]]
+	run grep -rE '@[A-Z]+@|/usr/local' dest/opt/rr/lib/systemd
+	[ -z "$output" ]
+}
+
+@test "what is not root's to install can be installed, and runs" {
+	local program
+	chmod 755 . "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" 2>/dev/null || :
+	install_to '' PREFIX="$PWD/rr"
+	PATH=$PWD/rr/bin:/usr/bin:/bin
+	for program in rr/bin/*; do
+		[ -x "$program" ]
+		run -0 "$program" --help
+		[[ $output == usage:* ]]
+	done
+	new_basin
+	s2-stream ensure "s2://$RR_BASIN" >/dev/null
+	local id
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	rr cat "$id" | cmp - "$DATA/fixture-iframe.ndjson"
+	uninstall_from '' PREFIX="$PWD/rr"
+	[ -z "$(find rr -type f)" ]
+}
+
+@test "each program and unit has its page" {
+	local program page
+	install_to "$PWD/dest"
+	local man=$PWD/dest/usr/local/share/man
+	for program in dest/usr/local/bin/*; do
+		[[ -e $man/man1/${program##*/}.1 ||
+		    $program == */rr-up ]] || fail "no page: $program"
+	done
+	while read -r page; do
+		page=${page#man:}
+		[ -e "$man/man${page: -2:1}/${page%(*}.${page: -2:1}" ]
+	done < <(grep -ho 'man:[^ ]*' dest/usr/local/lib/systemd/system/*)
+	# And each page that a page of ours names is ours, or the system's.
+	while read -r page; do
+		[[ -e $man/man${page##* }/${page// /.} ]] ||
+		    case $page in
+		    'jq 1' | 'curl 1' | 'zstd 1' | 'sd_notify 3' | \
+			'systemctl 1' | 'journalctl 1') ;;
+		    *) fail "no page: $page" ;;
+		    esac
+	done < <(grep -hoE '^\.Xr [a-z0-9.-]+ [1-8]' "$man"/man*/* |
+	    cut -d ' ' -f 2- | sort -u)
+}
