@@ -12,6 +12,7 @@
 
 struct jqprog {
 	jq_state *jq;
+	struct buf mended;	/* scratch: an event without lone surrogates */
 };
 
 /* What jq says while compiling, put into a buf. */
@@ -37,11 +38,12 @@ jqprog_new(const char *program, struct buf *why)
 {
 	struct jqprog *j;
 
-	if ((j = malloc(sizeof *j)) == NULL || (j->jq = jq_init()) == NULL) {
+	if ((j = calloc(1, sizeof *j)) == NULL || (j->jq = jq_init()) == NULL) {
 		free(j);
 		buf_addf(why, "%s", strerror(ENOMEM));
 		return NULL;
 	}
+	j->mended.max = SIZE_MAX;
 	/*
 	 * jq 1.6 leaves these as malloc() gave them, and asserts that there
 	 * is a list of places for modules.
@@ -64,6 +66,7 @@ jqprog_free(struct jqprog *j)
 	if (j == NULL)
 		return;
 	jq_teardown(&j->jq);
+	buf_release(&j->mended);
 	free(j);
 }
 
@@ -150,6 +153,54 @@ judge(jv result, jv event, bool test, struct buf *out)
 	return r == -1 ? -1 : JQPROG_CHANGED;
 }
 
+/* The code unit of the escape \uXXXX at p, or 0 if there is none. */
+static unsigned
+escaped_unit(const char *p, const char *end)
+{
+	char digits[5] = "";
+
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return 0;
+	memcpy(digits, p + 2, 4);
+	return (unsigned)strtoul(digits, NULL, 16);
+}
+
+/*
+ * jq refuses a text with half of a surrogate pair, as a page makes it by
+ * cutting a string within an emoji, and no event should be lost for that: such
+ * a half becomes U+FFFD.  The text to parse, or NULL with errno.
+ */
+static const char *
+mend(struct jqprog *j, const char *event, size_t len)
+{
+	const char *p = event, *end = event + len;
+	unsigned unit, next;
+
+	buf_clear(&j->mended);
+	while ((p = memchr(p, '\\', end - p)) != NULL) {
+		unit = escaped_unit(p, end);
+		if (unit < 0xd800 || unit > 0xdfff) {
+			p += 2;
+			continue;
+		}
+		next = escaped_unit(p + 6, end);
+		if (unit < 0xdc00 && next >= 0xdc00 && next <= 0xdfff) {
+			p += 12;
+			continue;
+		}
+		if (buf_size(&j->mended) == 0) {
+			if (buf_add(&j->mended, event, len) == -1)
+				return NULL;
+			p = (char *)buf_bytes(&j->mended) + (p - event);
+			event = (char *)buf_bytes(&j->mended);
+			end = event + len;
+		}
+		memcpy((char *)p + 2, "fffd", 4);
+		p += 6;
+	}
+	return event;
+}
+
 int
 jqprog_run(struct jqprog *j, const char *event, size_t len, bool test,
     struct buf *out)
@@ -159,6 +210,8 @@ jqprog_run(struct jqprog *j, const char *event, size_t len, bool test,
 	buf_clear(out);
 	if (len > INT_MAX)
 		return failed(out, "the event is too long for jq");
+	if ((event = mend(j, event, len)) == NULL)
+		return -1;
 	input = jv_parse_sized(event, (int)len);
 	if (!jv_is_valid(input))
 		return failed_with(out, input);

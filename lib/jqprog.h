@@ -40,8 +40,8 @@ struct jqprog *jqprog_option(const char *program, const char *file);
  * 'out' is cleared first, and holds the new text or, on failure, why.  -1
  * with errno ENOMEM.
  *
- * jq's own limits hold: numbers are doubles, nesting is at most 256 deep, a
- * lone surrogate becomes U+FFFD.  So a text that the program did not touch
+ * jq's own limits hold: numbers are doubles, nesting is at most 256 deep; and
+ * a lone surrogate becomes U+FFFD.  So a text that the program did not touch
  * must be kept rather than written anew, which is what JQPROG_SAME is for.
  */
 int jqprog_run(struct jqprog *, const char *event, size_t len, bool test,
