@@ -568,3 +568,64 @@ refused() {
 	[ "$status" = 1 ]
 	grep -q 'the ring is broken' "$pid.err"
 }
+
+@test "rr-collect: RePlaya's recorder can be pointed here" {
+	echo 'shop https://shop.example' >keys
+	start_ring -k keys
+	local api=$collector/api/sessions
+	replaya() {
+		curl -sS -H 'Content-Type: application/json' \
+		    -H 'Origin: https://shop.example' -w '%{http_code}' "$@"
+	}
+	run -0 curl -si -X OPTIONS -H 'Origin: https://shop.example' "$api"
+	[[ $output == 'HTTP/1.1 204 '* ]]
+	[[ $output == *x-replaya-session-token* ]]
+	[[ $output == *'Allow-Credentials: true'* ]]
+
+	[ "$(replaya -o answer -d '{"title":"a"}' "$api")" = 401 ]
+	[ "$(replaya -o answer -d '{"title":"a","projectKey":"no"}' "$api")" = 401 ]
+	says 403 denied -d '{"projectKey":"shop"}' -H 'Origin: https://evil.example' "$api"
+	[ "$(replaya -o answer -d '{"projectKey":"shop","title":"A\u00e9 page","userId":"ann","url":"https://shop.example/","x":1}' "$api")" = 201 ]
+	id=$(jq -r .session.id answer) token=$(jq -r .appendToken answer)
+	[ "$(jq -r .session.status answer)" = active ]
+	[ "$(replaya -o answer -H 'X-Replaya-Project-Key: shop' -d '{}' "$api")" = 201 ]
+
+	# The events are stored as they stand there, whatever is between them.
+	local a='{"type":4,"timestamp":1.0,"data":{"n":1e3}}' b='{"type":2, "timestamp":2,"data":{"s":"\u2028,]"}}'
+	local c='{"type":3,"timestamp":3}' d='{"type":3,"timestamp":4}'
+	run -0 replaya -d "{\"sessionToken\":\"$token\",\"events\":[$a , $b
+	],\"eventCount\":2}" "$api/$id/events"
+	[ "$output" = $'{"appended":2,"tailSeqNum":3}\n200' ]
+	# Sent again, as it was and with more; and an array alone.
+	run -0 replaya -d "{\"sessionToken\":\"$token\",\"events\":[$a,$b]}" "$api/$id/events"
+	[ "$output" = $'{"appended":2,"tailSeqNum":3}\n200' ]
+	run -0 replaya -d "{\"sessionToken\":\"$token\",\"events\":[$a,$b,$c]}" "$api/$id/events"
+	[ "$output" = $'{"appended":3,"tailSeqNum":4}\n200' ]
+	run -0 replaya -H "X-Replaya-Session-Token: $token" -d "[$d,$c]" "$api/$id/events"
+	[ "$output" = $'{"appended":2,"tailSeqNum":5}\n200' ]
+	run -0 replaya -d "{\"sessionToken\":\"$token\"}" "$api/$id/heartbeat"
+	[ "$output" = $'{"appended":1,"tailSeqNum":6}\n200' ]
+
+	[ "$(replaya -o answer -d '{"events":[]}' "$api/$id/events")" = 400 ]
+	[ "$(replaya -o answer -d "{\"events\":[$a]}" "$api/$id/events")" = 401 ]
+	[ "$(replaya -o answer -d "{\"sessionToken\":\"$token\",\"events\":[$a,7]}" "$api/$id/events")" = 400 ]
+	[ "$(replaya -o answer -d "{\"sessionToken\":\"$token\",\"events\":[$a" "$api/$id/events")" = 400 ]
+	[ "$(replaya -o answer -d "{\"sessionToken\":\"$token\",\"events\":{}}" "$api/$id/events")" = 400 ]
+	[ "$(replaya -o answer "$api/$id/events")" = 405 ]
+	[ "$(replaya -o answer -d '{}' "$api/$id/delete")" = 404 ]
+
+	run -0 replaya -d "{\"sessionToken\":\"$token\",\"title\":\"A\",\"eventCount\":5}" "$api/$id/stop"
+	[ "$output" = "{\"session\":{\"id\":\"$id\",\"status\":\"stopped\",\"stopReason\":\"explicit-stop\",\"events\":[]}}
+200" ]
+	run -0 replaya -d "{\"sessionToken\":\"$token\",\"events\":[$a]}" "$api/$id/events"
+	[ "$output" = $'{"appended":0,"tailSeqNum":null}\n200' ]
+	[ "$(rr cat "$id")" = "$a
+$b
+$c
+$d
+$c" ]
+	s2-tail "$(s2-stream name "$id")" | rr-reassemble -d >all
+	grep -q '^:meta .*{"title":"A\\u00e9 page","url":"https://shop.example/","user":"ann"}$' all
+	grep -q '^:stop .*{"title":"A","events":5}$' all
+	! grep -qF "$token" all
+}

@@ -200,35 +200,56 @@ body_judge_lines(struct body *b, struct judgement *j)
 	return 0;
 }
 
+/* A place in text that has line ends, as line and column. */
+static int
+bad_at(struct judgement *j, const char *why, const char *p, size_t column)
+{
+	uint64_t line = 1;
+	size_t begin = 0;
+
+	for (size_t i = 0; i + 1 < column; i++)
+		if (p[i] == '\n') {
+			line++;
+			begin = i + 1;
+		}
+	return bad(j, why, line, column - begin);
+}
+
 int
 body_judge_object(struct body *b, size_t max, struct judgement *j)
 {
-	unsigned char *p = buf_bytes(&b->text);
-	size_t n = buf_size(&b->text);
+	static const char blanks[] = " \t\r\n";
+	struct buf line = BUF_INIT(max + 1);
+	const char *p = (const char *)buf_bytes(&b->text);
+	size_t n = buf_size(&b->text), i = 0, end;
 	struct scan scan;
+	ssize_t len;
 
 	memset(j, 0, sizeof(*j));
-	/* Outside of strings, where JSON takes none, a line end is a blank. */
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == '\n' || p[i] == '\r')
-			p[i] = ' ';
-	while (n > 0 && (*p == ' ' || *p == '\t')) {
-		buf_take(&b->text, 1);
-		p++;
-		n--;
-	}
-	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t')) {
-		b->text.len--;
-		n--;
-	}
-	if (n == 0)
+	while (i < n && memchr(blanks, p[i], 4) != NULL)
+		i++;
+	if (i == n) {
+		buf_clear(&b->text);
 		return buf_add(&b->text, "{}", 2) == -1 ?
 		    bad(j, "there is no room for it", 0, 0) : 0;
-	if (n > max)
-		return bad(j, "it is too long", 1, max + 1);
-	if (*p != '{')
-		return bad(j, "it is no JSON object", 1, 1);
-	if (scan_event((const char *)p, n, &scan) == -1)
-		return bad(j, scan.why, 1, scan.column);
+	}
+	if (p[i] != '{')
+		return bad_at(j, "it is no JSON object", p, i + 1);
+	len = scan_value(p + i, n - i, &scan);
+	if (len == -1)
+		return bad_at(j, scan.why, p, i + scan.column);
+	if (len == 0)
+		return bad_at(j, "it is cut off", p, n + 1);
+	for (end = i + (size_t)len; end < n; end++)
+		if (memchr(blanks, p[end], 4) == NULL)
+			return bad_at(j, "more behind the object", p, end + 1);
+	if (scan_add_line(&line, p + i, (size_t)len) == -1) {
+		buf_release(&line);
+		return bad(j, "it is too long", 0, 0);
+	}
+	/* It is no longer than before. */
+	memcpy(b->text.data + b->text.off, line.data, line.len);
+	b->text.len = b->text.off + line.len;
+	buf_release(&line);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "post.h"
 #include "record.h"
+#include "replaya.h"
 
 #define CONTENT_JSON	"application/json"
 #define CONTENT_TEXT	"text/plain; charset=utf-8"
@@ -38,7 +39,7 @@ static void
 reply_json(struct http_request *r, unsigned status, uint64_t retry,
     const struct buf *b)
 {
-	struct http_header headers[5];
+	struct http_header headers[6];
 	const char *origin = http_header(r, "Origin");
 	char after[24];
 	int n = 0;
@@ -47,6 +48,10 @@ reply_json(struct http_request *r, unsigned status, uint64_t retry,
 	if (origin != NULL)
 		headers[n++] = (struct http_header){
 		    "Access-Control-Allow-Origin", origin };
+	/* RePlaya's recorder leaves the page with a request that asks so. */
+	if (origin != NULL && http_segment_is(r, 0, "api"))
+		headers[n++] = (struct http_header){
+		    "Access-Control-Allow-Credentials", "true" };
 	if (retry > 0) {
 		snprintf(after, sizeof(after), "%llu",
 		    (unsigned long long)(retry + 999) / 1000);
@@ -112,6 +117,17 @@ refuse(struct http_request *r, enum verdict_code code, unsigned status,
 }
 
 static void
+refuse_body(struct http_request *r, const struct judgement *j)
+{
+	const struct verdict v = {
+		.code = j->too_many ? VERDICT_BIG : VERDICT_BAD,
+		.error = j->why, .line = j->line, .column = j->column,
+	};
+
+	reply_verdict(r, &v);
+}
+
+static void
 refuse_for(struct http_request *r, enum verdict_code code, uint64_t retry,
     const char *error)
 {
@@ -121,16 +137,26 @@ refuse_for(struct http_request *r, enum verdict_code code, uint64_t retry,
 	reply_verdict(r, &v);
 }
 
-static void
-add_token(struct ingest *in, struct post *p)
+/* A fresh token for p's session; until when it is good, in ms. */
+static uint64_t
+fresh_token(struct ingest *in, const struct post *p,
+    char token[TOKEN_LEN + 1])
 {
 	uint32_t expires = (uint32_t)(in->clock / 1000) +
 	    INGEST_TOKEN_SECONDS;
-	char token[TOKEN_LEN + 1];
 
 	token_make(in->signer, p->id, p->key->number, expires, token);
+	return (uint64_t)expires * 1000;
+}
+
+static void
+add_token(struct ingest *in, const struct post *p)
+{
+	char token[TOKEN_LEN + 1];
+	uint64_t expires = fresh_token(in, p, token);
+
 	buf_addf(&in->answer, ",\"token\":\"%s\",\"expires\":%llu", token,
-	    (unsigned long long)expires * 1000);
+	    (unsigned long long)expires);
 }
 
 /* Somebody watches the session: whoever serves them touches a file for it. */
@@ -175,6 +201,28 @@ reply_ready(struct http_request *r, const struct verdict *v)
 	    text, strlen(text), headers);
 }
 
+static void
+reply_replaya(struct http_request *r, const struct post *p,
+    const struct verdict *v)
+{
+	struct ingest *in = r->arg;
+	char token[TOKEN_LEN + 1] = "";
+	uint64_t expires = 0;
+	unsigned status;
+
+	/* To its recorder an end is no error: it would try for ever. */
+	if (v->error != NULL && v->code != VERDICT_CLOSED &&
+	    v->code != VERDICT_GONE) {
+		reply_verdict(r, v);
+		return;
+	}
+	if (v->code == VERDICT_OPEN)
+		expires = fresh_token(in, p, token);
+	buf_clear(&in->answer);
+	status = replaya_answer(&in->answer, p, v, in->clock, token, expires);
+	reply_json(r, status, 0, &in->answer);
+}
+
 void
 post_answer(struct post *p, const struct verdict *v)
 {
@@ -185,6 +233,10 @@ post_answer(struct post *p, const struct verdict *v)
 
 	if (p->kind == POST_READY) {
 		reply_ready(r, v);
+		return;
+	}
+	if (p->replaya) {
+		reply_replaya(r, p, v);
 		return;
 	}
 	if (v->error != NULL) {
@@ -222,25 +274,45 @@ post_answer(struct post *p, const struct verdict *v)
 
 /* ---- a request's head ---- */
 
-/* Too many from this address or with this key: -1, and it is refused. */
+static void
+refuse_slow(struct http_request *r, const struct post *p, uint64_t wait)
+{
+	refuse_for(r, VERDICT_SLOW, wait, p->kind == POST_OPEN ?
+	    "too many sessions at once" : "too many requests at once");
+}
+
+/* Too many from this address: -1, and it is refused. */
 static int
-check_rate(struct http_request *r, struct post *p)
+check_address_rate(struct http_request *r, const struct post *p)
 {
 	struct ingest *in = r->arg;
-	uint64_t now = in->store.now, wait = 0;
 	bool open = p->kind == POST_OPEN;
+	uint64_t wait;
 
-	if (!http_address_is_local(&r->client))
-		wait = bucket_take(limiter_bucket(in->limiter, &r->client,
-		    open ? LIMIT_OPENS : LIMIT_POSTS, now),
-		    open ? &in->opens : &in->posts, now);
-	if (wait == 0)
-		wait = bucket_take(open ? &p->key->opens : &p->key->posts,
-		    open ? &p->key->opens_rate : &p->key->posts_rate, now);
+	if (http_address_is_local(&r->client))
+		return 0;
+	wait = bucket_take(limiter_bucket(in->limiter, &r->client,
+	    open ? LIMIT_OPENS : LIMIT_POSTS, in->store.now),
+	    open ? &in->opens : &in->posts, in->store.now);
 	if (wait == 0)
 		return 0;
-	refuse_for(r, VERDICT_SLOW, wait, open ?
-	    "too many sessions at once" : "too many requests at once");
+	refuse_slow(r, p, wait);
+	return -1;
+}
+
+/* Too many with this key: -1, and it is refused. */
+static int
+check_key_rate(struct http_request *r, const struct post *p)
+{
+	struct ingest *in = r->arg;
+	struct key *k = p->key;
+	uint64_t wait = p->kind == POST_OPEN ?
+	    bucket_take(&k->opens, &k->opens_rate, in->store.now) :
+	    bucket_take(&k->posts, &k->posts_rate, in->store.now);
+
+	if (wait == 0)
+		return 0;
+	refuse_slow(r, p, wait);
 	return -1;
 }
 
@@ -264,10 +336,9 @@ check_origin(struct http_request *r, const struct key *key)
 }
 
 static int
-check_key(struct http_request *r, struct post *p)
+check_key(struct http_request *r, struct post *p, const char *name)
 {
 	struct ingest *in = r->arg;
-	const char *name = http_query(r, "key");
 
 	p->key = name == NULL ? NULL : key_by_name(&in->keys, name);
 	if (p->key == NULL) {
@@ -278,10 +349,9 @@ check_key(struct http_request *r, struct post *p)
 }
 
 static int
-check_token(struct http_request *r, struct post *p)
+check_token(struct http_request *r, struct post *p, const char *token)
 {
 	struct ingest *in = r->arg;
-	const char *token = http_query(r, "token");
 	uint64_t key, now = in->clock / 1000;
 	uint32_t expires;
 
@@ -479,7 +549,8 @@ static int
 start_body(struct http_request *r, struct post *p)
 {
 	struct ingest *in = r->arg;
-	size_t max = p->kind == POST_LINES ? in->body_max : INGEST_META_MAX;
+	size_t max = p->kind == POST_LINES || p->replaya ? in->body_max :
+	    INGEST_META_MAX;
 	const char *coding = http_header(r, "Content-Encoding");
 	bool gzip = query_is(r, "gz", "1") ||
 	    (coding != NULL && strcmp(coding, "gzip") == 0);
@@ -509,9 +580,10 @@ begin_post(struct http_request *r)
 	p->request = r;
 	r->state = p;
 	if (route(r, p) == -1 ||
-	    (p->kind == POST_OPEN ? check_key(r, p) :
-	    check_token(r, p)) == -1 ||
-	    check_rate(r, p) == -1 || parse_query(r, p) == -1)
+	    (p->kind == POST_OPEN ? check_key(r, p, http_query(r, "key")) :
+	    check_token(r, p, http_query(r, "token"))) == -1 ||
+	    check_address_rate(r, p) == -1 || check_key_rate(r, p) == -1 ||
+	    parse_query(r, p) == -1)
 		return;
 	if (store_is_full(&in->store)) {
 		refuse_for(r, VERDICT_AWAY, 2000,
@@ -523,15 +595,78 @@ begin_post(struct http_request *r)
 
 /* ---- other routes ---- */
 
+/*
+ * RePlaya's routes: who sends it may stand in the body, so that it is received
+ * first, as far as the address may send at all.
+ */
+static void
+begin_replaya(struct http_request *r)
+{
+	struct ingest *in = r->arg;
+	int kind = replaya_kind(r);
+	struct post *p;
+
+	if (kind == -1) {
+		refuse(r, VERDICT_BAD, 404, "no such route");
+		return;
+	}
+	if (r->method != HTTP_POST) {
+		refuse(r, VERDICT_BAD, 405, "only POST");
+		return;
+	}
+	if ((p = calloc(1, sizeof(*p))) == NULL) {
+		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		return;
+	}
+	p->kind = (enum post_kind)kind;
+	p->replaya = true;
+	p->request = r;
+	r->state = p;
+	if (check_address_rate(r, p) == -1)
+		return;
+	if (store_is_full(&in->store))
+		refuse_for(r, VERDICT_AWAY, 2000,
+		    "too much waits to be stored");
+	else
+		start_body(r, p);
+}
+
+/* Its body is here: find out who sends it, and what is to be stored.  0, or
+ * refused with -1. */
+static int
+end_replaya(struct http_request *r, struct post *p)
+{
+	char secret[REPLAYA_SECRET_MAX + 1];
+	struct judgement j;
+	const char *said;
+
+	if (replaya_take(p, secret, &j) == -1) {
+		refuse_body(r, &j);
+		return -1;
+	}
+	said = http_header(r, p->kind == POST_OPEN ?
+	    "X-Replaya-Project-Key" : "X-Replaya-Session-Token");
+	if (said == NULL)
+		said = secret;
+	if ((p->kind == POST_OPEN ? check_key(r, p, said) :
+	    check_token(r, p, said)) == -1 || check_key_rate(r, p) == -1)
+		return -1;
+	return 0;
+}
+
 static void
 reply_options(struct http_request *r)
 {
 	const char *origin = http_header(r, "Origin");
+	bool replaya = http_segment_is(r, 0, "api");
 	const struct http_header headers[] = {
 		{ "Access-Control-Allow-Origin", origin },
 		{ "Access-Control-Allow-Methods", "POST" },
-		{ "Access-Control-Allow-Headers", "Content-Type" },
+		{ "Access-Control-Allow-Headers", replaya ? REPLAYA_HEADERS :
+		    "content-type" },
 		{ "Access-Control-Max-Age", "86400" },
+		{ replaya ? "Access-Control-Allow-Credentials" : NULL,
+		    "true" },
 		{ NULL, NULL },
 	};
 
@@ -573,11 +708,13 @@ begin(struct http_request *r)
 	};
 	struct ingest *in = r->arg;
 
-	if (http_segment_is(r, 0, "v1")) {
+	if (http_segment_is(r, 0, "v1") || http_segment_is(r, 0, "api")) {
 		if (r->method == HTTP_OPTIONS)
 			reply_options(r);
-		else
+		else if (http_segment_is(r, 0, "v1"))
 			begin_post(r);
+		else
+			begin_replaya(r);
 	} else if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
 		refuse(r, VERDICT_BAD, 404, "no such route");
 	} else if (http_segment_is(r, 0, "health")) {
@@ -622,7 +759,6 @@ check_body_state(struct http_request *r, struct post *p)
 static int
 judge_body(struct http_request *r, struct post *p)
 {
-	struct verdict v = { .code = VERDICT_BAD };
 	struct judgement j;
 	int ok = 0;
 
@@ -631,8 +767,6 @@ judge_body(struct http_request *r, struct post *p)
 		ok = body_judge_lines(&p->body, &j);
 		p->full = j.full;
 		p->packed = j.packed;
-		if (j.too_many)
-			v.code = VERDICT_BIG;
 		break;
 	case POST_OPEN:
 	case POST_META:
@@ -644,13 +778,9 @@ judge_body(struct http_request *r, struct post *p)
 	case POST_READY:
 		break;
 	}
-	if (ok == 0)
-		return 0;
-	v.error = j.why;
-	v.line = j.line;
-	v.column = j.column;
-	reply_verdict(r, &v);
-	return -1;
+	if (ok == -1)
+		refuse_body(r, &j);
+	return ok;
 }
 
 /* What the key says of its pages goes behind what they say: the last counts. */
@@ -678,7 +808,9 @@ end(struct http_request *r)
 	assert(p != NULL);
 	if (p->kind != POST_READY) {
 		body_end(&p->body);
-		if (check_body_state(r, p) == -1 || judge_body(r, p) == -1)
+		if (check_body_state(r, p) == -1 ||
+		    (p->replaya && end_replaya(r, p) == -1) ||
+		    judge_body(r, p) == -1)
 			return;
 	}
 	if (p->kind == POST_OPEN) {
@@ -701,6 +833,7 @@ done(struct http_request *r)
 		return;
 	store_forget(&in->store, p);
 	body_release(&p->body);
+	free(p->marks);
 	free(p);
 }
 

@@ -33,8 +33,15 @@ enum post_place {
 	POST_STORING,		/* waits for what becomes of its unit */
 };
 
+/* What tells events that are sent again: a sum of each. */
+struct marks {
+	uint32_t n;
+	uint32_t sum[];
+};
+
 struct post {
 	enum post_kind kind;
+	bool replaya;		/* by one of its routes: see replaya.h */
 	struct http_request *request;
 	struct key *key;
 	char id[SESSION_ID_LEN + 1];
@@ -51,6 +58,7 @@ struct post {
 	uint32_t snap;
 	uint32_t events;	/* of a gap */
 	const char *cause;	/* of a gap */
+	struct marks *marks;	/* of events without a number, or NULL */
 	bool renew;		/* its token is to be renewed */
 	/* store.c's */
 	enum post_place place;
@@ -58,6 +66,7 @@ struct post {
 	struct unit *unit;
 	uint64_t until;		/* ms */
 	unsigned tries;
+	bool cut;		/* what was stored already was left out */
 	bool asked;		/* the stream was probed for its sake */
 	TAILQ_ENTRY(post) all;
 	TAILQ_ENTRY(post) line;

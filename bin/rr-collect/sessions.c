@@ -73,6 +73,7 @@ sessions_drop(struct sessions *t, struct session *s)
 		s->tabs = tab->next;
 		free(tab);
 	}
+	free(s->marks);
 	free(s);
 }
 

@@ -23,6 +23,7 @@ struct unit {
 	bool full;
 	bool packed;
 	uint32_t last;
+	struct marks *marks;		/* of what it holds, or NULL */
 };
 
 static void submit(struct store *, struct post *);
@@ -220,6 +221,19 @@ write_unit(struct ring *r, const struct post *p, const struct tab *tab,
 	buf_add(b, "\n", 1);
 }
 
+static struct marks *
+copy_marks(const struct marks *m)
+{
+	size_t size;
+	struct marks *copy;
+
+	if (m == NULL)
+		return NULL;
+	size = sizeof(*m) + m->n * sizeof(m->sum[0]);
+	copy = malloc(size);
+	return copy == NULL ? NULL : memcpy(copy, m, size);
+}
+
 /* Nothing else of its session may be on its way with it. */
 static bool
 goes_alone(const struct post *p)
@@ -247,6 +261,7 @@ send(struct store *st, struct post *p, struct tab *tab)
 	u->post = p;
 	u->full = p->full;
 	u->packed = p->packed;
+	u->marks = copy_marks(p->marks);
 	u->last = p->last;
 	u->tab = p->within ? NULL : tab;
 	if (u->tab != NULL)
@@ -307,6 +322,32 @@ submit_numbered(struct store *st, struct post *p)
 	}
 }
 
+/*
+ * Leave out the events that p begins with and that were stored last: it is
+ * those again, since their answer did not arrive, and maybe more.
+ */
+static void
+drop_known(struct post *p, const struct marks *known)
+{
+	struct buf *b = &p->body.text;
+	const unsigned char *eol;
+	uint32_t n;
+
+	if (known == NULL || p->marks == NULL || p->cut)
+		return;
+	p->cut = true;
+	for (n = 0; n < known->n; n++)
+		if (n == p->marks->n || p->marks->sum[n] != known->sum[n])
+			break;
+	/* All of those, or as many as it has. */
+	if (n < known->n && n < p->marks->n)
+		return;
+	while (n-- > 0) {
+		eol = memchr(buf_bytes(b), '\n', buf_size(b));
+		buf_take(b, (size_t)(eol + 1 - buf_bytes(b)));
+	}
+}
+
 /* Lines without a number: they get the next one of tab 0. */
 static void
 submit_unnumbered(struct store *st, struct post *p)
@@ -331,6 +372,12 @@ submit_unnumbered(struct store *st, struct post *p)
 	}
 	if (tab == NULL) {
 		answer_away(st, p, "too many tabs of one session");
+		return;
+	}
+	drop_known(p, s->marks);
+	if (buf_size(&p->body.text) == 0) {
+		p->last = tab->last;
+		answer_repeat(st, p, tab);
 		return;
 	}
 	p->batch = p->last = tab->last + 1;
@@ -546,6 +593,11 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 		tab->seq = a->seq;
 	}
 	if (u->kind == POST_LINES) {
+		if (u->marks != NULL) {
+			free(s->marks);
+			s->marks = u->marks;
+			u->marks = NULL;
+		}
 		if (u->packed && tab->snapshot == SNAPSHOT_NEVER)
 			tab->snapshot = SNAPSHOT_UNKNOWN;
 		if (u->full) {
@@ -669,6 +721,7 @@ settle(void *arg, const struct ring_answer *a)
 		sessions_drop(&st->sessions, s);
 	else
 		pump_session(st, s);
+	free(u->marks);
 	free(u);
 }
 
