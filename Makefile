@@ -171,7 +171,7 @@ install: all
 		install -m 644 /dev/stdin $(D)$(UNITDIR)/$$u; done
 	install -m 644 systemd/sysusers.conf $(D)$(SYSUSERS)/rrpipe.conf
 	install -m 644 systemd/tmpfiles.conf $(D)$(TMPFILES)/rrpipe.conf
-	@test -n "$(D)" || test ! -d /run/systemd/system || { \
+	@test -n "$(D)" || test ! -d /run/systemd/system || test ! -w /etc || { \
 		systemd-sysusers $(SYSUSERS)/rrpipe.conf; \
 		systemd-tmpfiles --create $(TMPFILES)/rrpipe.conf; \
 		systemctl daemon-reload; }
