@@ -168,6 +168,49 @@ recording() {
 	    !/^retry:/ && !/^event: tail/ && !/^:$/' "$1"
 }
 
+# first_record FILE: how many bytes the first of the records in it takes.
+first_record() {
+	local bytes i size=0
+	read -ra bytes < <(od -An -tu1 -j1 -N5 "$1")
+	for ((i = 0; i < 5; i++)); do
+		((size |= (bytes[i] & 127) << 7 * i, 1))
+		((bytes[i] > 127)) || break
+	done
+	echo $((1 + i + 1 + size))
+}
+
+@test "live: nothing is missed where a batch in parts is still under way" {
+	local size
+	open_session
+	serve
+	# Tab 1's batch in two records, and tab 2's between them.
+	awk 'BEGIN { printf ":batch tab=1 batch=1\n{\"type\":4,\"data\":\""
+	    for (i = 0; i < 150000; i++) printf "0123456789"
+	    print "\"}\n:end" }' | rr-frame -z none >large
+	size=$(first_record large)
+	view 1 2
+	wait_until 5 has view.1 ':tail'
+	head -c "$size" large | s2-append -t active "$uri" >append.acks
+	printf '%s\n' ':batch tab=2 batch=1' '{"n":2}' :end | append
+	wait_until 5 has view.1 '{"n":2}'
+	grep -A 2 '^data: :batch tab=2' view.1 >got
+	grep -q 'seq=3 seqs=1 next=2 ' got
+	# Whoever comes back now starts before the large one, here and anew.
+	[ "$(tail -1 got)" = 'id: 2' ]
+	view 2 0 -H 'Last-Event-ID: 2'
+	tail -c "+$((size + 1))" large | s2-append -t active "$uri" >append.acks
+	stop_viewers
+	stop "$bridge"
+	serve
+	view 3 0 -H 'Last-Event-ID: 2'
+	local i
+	for i in 1 2 3; do
+		wait_until 5 has "view.$i" '{"type":4,"data":"0123'
+		wait_until 5 has "view.$i" 'id: 5'
+		[ "$(events "view.$i" | wc -l)" -eq 2 ]
+	done
+}
+
 @test "live: cut at random and resumed, nothing is repeated and nothing lost" {
 	local file=$DATA/real-rrweb-player-demo.ndjson seed=$SRANDOM
 	RANDOM=$seed
