@@ -23,3 +23,7 @@ browser() {
 @test "what a preset covers is in no stored byte" {
 	browser privacy
 }
+
+@test "the dashboard by keyboard and mouse, and a hostile recording" {
+	browser dash
+}

@@ -1,0 +1,178 @@
+// The dashboard by keyboard and mouse: list, player, inspector, links; what
+// it says when there is nothing, or S2 is away; a hostile recording; axe.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import { join } from 'node:path';
+import { assert, replay, test, until } from './harness.mjs';
+
+const data = new URL('../data/', import.meta.url).pathname;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const T = 1767225600000;
+
+/** Everything that a page could try, in one snapshot. */
+function hostile(out) {
+  let id = 1;
+  const el = (tagName, attributes = {}, ...childNodes) => ({ type: 2, tagName, attributes, childNodes, id: ++id });
+  const text = (textContent) => ({ type: 3, textContent, id: ++id });
+  const bad = 'parent.parent.pwned=1;top.pwned=1;window.pwned=1';
+  const node = { type: 0, id: 1, childNodes: [el('html', {}, el('head', {},
+    el('script', {}, text(bad)), el('script', { src: `${out}.js` }),
+    el('base', { href: `${out}/base/` }), el('meta', { 'http-equiv': 'refresh', content: `0;url=${out}` }),
+    el('link', { rel: 'stylesheet', href: `${out}.css` }),
+    el('style', { _cssText: `body{background:url(${out}/bg)} @import "${out}.css"; @font-face{font-family:x;src:url(${out}/f)} p{font-family:x} input[value^=a]{background:url(${out}/a)}` })),
+  el('body', { onload: bad, onpageshow: bad },
+    el('p', {}, text('hostile')), el('img', { src: `${out}/i`, onerror: bad }), el('img', { src: 'x:', onerror: bad }), el('img', { srcset: `${out}/2 2x` }),
+    el('svg', { onload: bad }, el('image', { 'xlink:href': `${out}/svg`, href: `${out}/svg` })), el('video', { src: `${out}/v`, poster: `${out}/p`, autoplay: '' }),
+    el('iframe', { src: `javascript:${bad}` }), el('iframe', { srcdoc: `<script>${bad}</script>` }), el('iframe', { src: out }),
+    el('object', { data: `${out}/o` }), el('embed', { src: `${out}/e` }), el('a', { href: `javascript:${bad}`, id: 'link', target: '_top' }, text('link')),
+    el('form', { action: out, id: 'form' }, el('input', { autofocus: '', onfocus: bad, value: 'a' }), el('button', { formaction: `javascript:${bad}` }, text('go'))),
+    el('details', { open: '', ontoggle: bad }), el('marquee', { onstart: bad })))] };
+  const events = [
+    { type: 4, data: { href: 'javascript:top.pwned=1', width: 800, height: 600 }, timestamp: T },
+    { type: 2, data: { node, initialOffset: { top: 0, left: 0 } }, timestamp: T + 10 },
+    { type: 3, data: { source: 0, texts: [], attributes: [{ id: 2, attributes: { onclick: bad, style: `background:url(${out}/st)` } }], removes: [], adds: [{ parentId: 2, nextId: null, node: el('script', {}, text(bad)) }] }, timestamp: T + 500 },
+    { type: 5, data: { tag: '<img src=x onerror=top.pwned=1>', payload: { a: '<script>top.pwned=1</script>' } }, timestamp: T + 600 },
+    { type: 6, data: { plugin: 'rrweb/console@1', payload: { level: 'error', trace: [], payload: ['"<img src=x onerror=top.pwned=1>"'] } }, timestamp: T + 700 },
+    { type: 3, data: { source: 2, type: 2, id: 999999, x: 1, y: 1 }, timestamp: T + 800 },
+    { type: 3, data: { source: 99, strange: true }, timestamp: T + 900 }, { type: 3, timestamp: T + 950 }, { type: 42, data: null, timestamp: T + 1000 },
+    { type: 3, data: { source: 3, id: 1, x: 0, y: 0 }, timestamp: T + 3000 },
+  ];
+  return events.map((e) => JSON.stringify(e)).join('\n') + '\n';
+}
+
+async function accessible(page, what) {
+  // By the tester's hand, not the page's: its policy allows no foreign script.
+  await page.evaluate(`${axe};undefined`);
+  const { violations } = await page.evaluate(() => axe.run(document, { iframes: false }));
+  const bad = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    .map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(', ')}`);
+  assert.deepEqual(bad, [], `axe, ${what}`);
+}
+
+await test(async (rig) => {
+  const shoot = async (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+  const load = (name, text) => {
+    const file = join(rig.dir, 'recording.ndjson');
+    writeFileSync(file, text);
+    return execFileSync('rr', ['import', file], { env: rig.env, encoding: 'utf8' }).trim().split('\n').pop();
+  };
+  const viewer = await rig.watcher();
+  const page = await viewer.newPage();
+  page.on('dialog', (d) => rig.complaints.push(`dialog ${d.message()}`));
+
+  await page.goto(rig.view);
+  await page.waitForSelector('.note.empty');
+  await accessible(page, 'empty list');
+  await shoot(page, 'empty');
+
+  // A session that begins while the list is open appears in it.
+  const four = load('four', readFileSync(join(data, 'real-hogflix-four-pages.ndjson')));
+  await page.waitForSelector('.sessions li');
+  const shop = load('shop', execFileSync('zstd', ['-dc', join(data, 'gen-session-shop.ndjson.zst')], { maxBuffer: 1 << 28 }));
+  await until('the second', async () => await page.locator('.sessions li:not(.skeleton)').count() === 2);
+  await accessible(page, 'list');
+  await shoot(page, 'list');
+  await page.fill('.find input', 'nothing is called this');
+  await page.waitForSelector('.note.bare');
+  assert.match(page.url(), /q=nothing/);
+  await page.click('.note button');
+  await until('all again', async () => await page.locator('.sessions li').count() === 2);
+
+  // The keyboard alone: to a session, through it, and back.
+  await page.locator('h1, body').first().click({ position: { x: 5, y: 5 } });
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  let player = await replay(page);
+  await accessible(page, 'player');
+  await page.keyboard.press(' ');
+  await until('pause', async () => (await page.getAttribute('.controls .tool', 'aria-label')).startsWith('Play'));
+  const t = async () => +new URL(page.url()).hash.slice(3);
+  await page.keyboard.press('5');
+  await until('the middle', async () => Math.abs(await t() - 145500) < 3000);
+  const middle = await t();
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await t(), middle + 5000);
+  await page.keyboard.press('Shift+ArrowLeft');
+  assert.equal(await t(), middle - 25000);
+  await page.keyboard.press('.');
+  assert.ok(await t() > middle - 25000);
+  await page.keyboard.press('?');
+  await page.waitForSelector('dialog[open]');
+  await page.keyboard.press('Escape');
+  for (const view of ['console', 'network', 'details', 'raw', 'activity']) {
+    await page.click(`#view-${view}`);
+    await accessible(page, view);
+    await shoot(page, view);
+  }
+  // A line of the activity is a place: the page it names is drawn there.
+  await page.click('.row:has-text("/form")');
+  await until('the form', async () => await player.see((doc) => !!doc.querySelector('form [name=email]')));
+  const link = page.url();
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('.sessions');
+  const other = await viewer.newPage();
+  await other.goto(link);
+  const shared = await replay(other);
+  await until('the same moment', async () => await shared.see((doc) => !!doc.querySelector('form [name=email]')));
+
+  // Played fast, with what is idle skipped, it comes to its end.
+  const quick = await viewer.newPage();
+  await quick.goto(`${rig.view}/?id=${four}`);
+  player = await replay(quick);
+  await quick.selectOption('.speed', '16');
+  await until('the end', async () => (await quick.getAttribute('.controls .tool', 'aria-label')).startsWith('Play') && await quick.textContent('.time') === '0:18 / 0:18');
+  await quick.close();
+
+  // Nothing of a recording is run, or fetched, or put in as HTML.
+  const leaks = [];
+  const listener = net.createServer((socket) => socket.on('data', (d) => leaks.push(String(d).split('\r\n')[0])).on('error', () => {}));
+  await new Promise((r) => listener.listen(0, '127.0.0.1', r));
+  const evil = load('evil', hostile(`http://127.0.0.1:${listener.address().port}/leak`));
+  await page.goto(`${rig.view}/?id=${evil}`);
+  player = await replay(page);
+  page.on('crash', () => rig.complaints.push('the page crashed'));
+  await until('its text', async () => await player.see((doc) => doc.querySelector('p').textContent === 'hostile'));
+  await page.waitForTimeout(1500);
+  await player.see((doc) => {
+    doc.querySelector('#link')?.click();
+    doc.querySelector('#form')?.submit();
+  });
+  for (const view of ['console', 'raw', 'details', 'activity']) await page.click(`#view-${view}`);
+  await page.waitForTimeout(300);
+  for (const frame of page.frames()) {
+    // A frame that the policy blocked holds nothing, or an error page.
+    if (!frame.url() || frame.url().startsWith('chrome-error:')) continue;
+    assert.equal(await frame.evaluate(() => window.pwned), undefined, frame.url());
+  }
+  assert.equal(await page.locator('.inspector img, .inspector script').count(), 0);
+  listener.close();
+  assert.deepEqual(leaks, [], 'what the recording asked for from elsewhere');
+  assert.ok(page.url().startsWith(rig.view));
+
+  // Deleted is gone, here and in the list.
+  await page.click('#view-details');
+  await page.click('.details .danger');
+  await page.click('dialog .danger');
+  await page.waitForSelector('.sessions');
+  await until('two left', async () => await page.locator('.sessions li:not(.skeleton)').count() === 2);
+  await other.goto(`${rig.view}/?id=${evil}`);
+  await other.waitForSelector('.veil.bad');
+  await shoot(other, 'no-such-session');
+  assert.ok(shop);
+
+  // Dark, and as small as a phone: nothing sticks out.
+  const phone = await rig.watcher({ viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true, colorScheme: 'dark' });
+  const small = await phone.newPage();
+  await small.goto(rig.view);
+  await small.waitForSelector('.sessions a');
+  await accessible(small, 'list, dark');
+  assert.equal(await small.evaluate(() => document.documentElement.scrollWidth), 320);
+  await shoot(small, 'phone-list');
+  await small.goto(`${rig.view}/?id=${four}`);
+  await replay(small);
+  await accessible(small, 'player, dark');
+  assert.equal(await small.evaluate(() => document.documentElement.scrollWidth), 320);
+  await shoot(small, 'phone');
+});
