@@ -215,7 +215,9 @@ records_in() {
 	s2-tail -n 1 -s 2 "$uri" >want
 	head -c "$(stat -c %s want)" <&5 | cmp - want
 	exec 5<&-
-	run -1 ended "$tail" 5
+	local status=0
+	ended "$tail" 5 || status=$?
+	((status == 1))
 	[[ ! -s $BATS_TEST_TMPDIR/$tail.err ]]
 }
 
@@ -490,7 +492,8 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 			    '{"type":3}' :end
 		done
 	} | rr-frame -m | s2-append "$uri" >/dev/null
-	strace -f -e trace=connect,recvfrom -o trace \
+	# (The leak sanitizer does not work under strace.)
+	ASAN_OPTIONS+=:detect_leaks=0 strace -f -e trace=recvfrom -o trace \
 	    s2-tail -s snapshot -n 1 "$uri" | seqs >got
 	[[ $(cat got) == '1 ' ]]
 	(($(awk '/recvfrom/ { n += $NF } END { print n }' trace) < 20000))

@@ -229,7 +229,9 @@ session() {
 		session ':fence set=active' ":meta {\"url\":\"$i\"}" \
 		    '{"type":3,"timestamp":1}'
 	done
-	strace -f -e trace=connect,recvfrom -o trace rr-ls -j >got
+	# (The leak sanitizer does not work under strace.)
+	ASAN_OPTIONS+=:detect_leaks=0 strace -f -e trace=connect -o trace \
+	    rr-ls -j >got
 	[[ $(jq '[.sessions[] | select(.state == "live")] | length' got) == \
 	    50 ]]
 	[[ $(grep -c 'connect(.*sin_port' trace) -eq 1 ]]
