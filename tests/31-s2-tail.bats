@@ -498,3 +498,24 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	[[ $(cat got) == '1 ' ]]
 	(($(awk '/recvfrom/ { n += $NF } END { print n }' trace) < 20000))
 }
+
+@test "the examples of its page" {
+	new_stream
+	cp "$DATA/gen-session-shop.ndjson" want
+	rr-frame <want | s2-append "$uri" >/dev/null
+	printf '%s\n' ':fence set=stopped' ':stop {}' :end | rr-frame |
+	    s2-append "$uri" >/dev/null
+	page_examples "$ROOT/bin/s2-tail/s2-tail.1" |
+	    sed "s|s2://BASIN/STREAM|$uri|" >lines
+	[[ $(wc -l <lines) -eq 4 ]]
+	bash -c "$(sed -n 1p lines)"
+	cmp a.ndjson want
+	# This one goes on until somebody ends it.
+	run -124 --separate-stderr timeout 2 bash -c "$(sed -n 2p lines)"
+	jq -c 'select(.data.source == 2)' want | wc -l >count
+	((${#lines[@]} > 0 && ${#lines[@]} == $(cat count)))
+	bash -c "$(sed -n 3p lines)" >got
+	tail -n "$(wc -l <got)" want | cmp - got
+	head -2 got | jq -es '[.[].type] == [4, 2]'
+	bash -c "$(sed -n 4p lines)" | grep -q '1: '
+}

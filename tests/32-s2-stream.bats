@@ -169,3 +169,16 @@ load helper
 	run -75 s2-stream list
 	((SECONDS - begun < 20))
 }
+
+@test "the examples of its page" {
+	new_basin
+	local uri=s2://$RR_BASIN/x
+	s2-stream create "$uri" >/dev/null
+	s2-stream fence "$uri" active >/dev/null
+	page_examples "$ROOT/bin/s2-stream/s2-stream.1" |
+	    sed "s|s2://BASIN/STREAM|$uri|; s|s2://BASIN|s2://$RR_BASIN|" >script
+	bash -euo pipefail script >got
+	printf '%s\n' configured created 0 1 | cmp - got
+	s2-stream config "s2://$RR_BASIN" | grep -Fx retention=30d
+	run -4 s2-stream fence -e active "$uri" another
+}

@@ -236,3 +236,18 @@ session() {
 	    50 ]]
 	[[ $(grep -c 'connect(.*sin_port' trace) -eq 1 ]]
 }
+
+@test "the examples of its page" {
+	new_basin
+	local ids=
+	for _ in 1 2 3; do
+		session ':meta {"url":"u"}' '{"type":3}'
+		ids=$id$'\n'$ids
+		sleep 0.002
+	done
+	page_examples "$ROOT/bin/rr-ls/rr-ls.1" >script
+	bash -euo pipefail script >got
+	rr-ls -n 10 >want
+	printf '%s\n' u u u "${ids%$'\n'}" >>want
+	cmp got want
+}

@@ -150,3 +150,10 @@ new_basin() {
 	    -H 'Content-Type: application/json' \
 	    -d "{\"basin\":\"$RR_BASIN\"}" "$S2_ACCOUNT_ENDPOINT/v1/basins"
 }
+
+# page_examples PAGE: prints the commands of its EXAMPLES, as a script.
+page_examples() {
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$1" | sed -n '
+		s/^\.Dl //p
+		/^\.Bd/,/^\.Ed/{ /^\./!p; }' | sed 's/\\(dq/"/g'
+}
