@@ -368,7 +368,22 @@ has() {
 	until [[ -e go ]]; do read -rt 0.05 <> <(:) || :; done
 	echo "{}"
 	EOF
+	route lines <<<'exec yes'
 	serve -x routes
+	# Slow readers leave room for the rest.
+	local readers=()
+	for ((i = 0; i < 20; i++)); do
+		start curl -s --limit-rate 10 "$at/api/sessions/$id/lines"
+		readers+=("$pid")
+	done
+	twelve() { [[ $(pgrep -xc yes) -ge 12 ]]; }
+	wait_until 5 twelve
+	start curl -s "$at/api/sessions/$id"
+	wait_until 5 test -s started
+	for i in "${readers[@]}" "$pid"; do
+		stop "$i" || :
+	done
+	rm started
 	local i clients=()
 	touch started
 	for ((i = 0; i < 20; i++)); do

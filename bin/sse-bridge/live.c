@@ -1,11 +1,17 @@
 /*
  * GET /api/sessions/ID/live: a viewer of the hub's.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "exits.h"
 #include "log.h"
 #include "server.h"
+
+#define ACK_MS	60000	/* a client that acknowledges nothing is dead */
 
 struct live {
 	struct patron patron;
@@ -75,6 +81,7 @@ live_done(struct patron *p)
 void
 live_start(struct http_request *r, const char *id, uint64_t from)
 {
+	static const unsigned ack = ACK_MS;
 	struct server *s = r->arg;
 	struct live *l;
 
@@ -86,6 +93,9 @@ live_start(struct http_request *r, const char *id, uint64_t from)
 	l->viewer.wake = live_wake;
 	l->viewer.arg = l;
 	patron_init(&l->patron, r, live_left, live_done);
+	/* Not on a socket file, where none is needed. */
+	setsockopt(http_socket(r), IPPROTO_TCP, TCP_USER_TIMEOUT, &ack,
+	    sizeof ack);
 	if (hub_join(s->hub, &l->viewer, id, from) == 0)
 		return;
 	if (errno == EBUSY) {

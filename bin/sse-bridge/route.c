@@ -27,6 +27,7 @@ struct run {
 	TAILQ_ENTRY(run) link;	/* WAITING */
 	struct queue *queue;
 	enum stage stage;
+	bool bulk;
 	bool answered;
 	bool left;		/* the client has */
 	struct child child;
@@ -43,6 +44,7 @@ struct queue {
 	TAILQ_HEAD(, run) waiting;
 	unsigned nwaiting;
 	unsigned running;
+	unsigned bulk;		/* of them */
 };
 
 static bool
@@ -125,6 +127,15 @@ out_ready(void *arg, uint32_t events)
 	}
 }
 
+/* One runs, or one has ended. */
+static void
+count_running(struct run *run, int n)
+{
+	run->queue->running += n;
+	if (run->bulk)
+		run->queue->bulk += n;
+}
+
 static void start_waiting(struct queue *q);
 
 static void
@@ -140,7 +151,7 @@ exit_ready(void *arg, uint32_t events)
 		log_info("%s %s ended with status %d", run->argv[0],
 		    run->argv[1] == NULL ? "" : run->argv[1], run->status);
 	run->stage = EXITED;
-	run->queue->running--;
+	count_running(run, -1);
 	if (run->child.out == -1)
 		finish(run);
 	start_waiting(run->queue);
@@ -154,7 +165,7 @@ run_start(struct run *run)
 	if (child_start(&run->child, run->argv, CHILD_OUT) == -1)
 		return -1;
 	run->stage = RUNNING;
-	run->queue->running++;
+	count_running(run, 1);
 	wait_for_output(run);
 	return loop_watch(loop, &run->exit, run->child.pidfd, EPOLLIN);
 }
@@ -170,13 +181,24 @@ run_or_refuse(struct run *run)
 	    "cannot be started; see the log");
 }
 
+static struct run *
+first_that_may(struct queue *q)
+{
+	struct run *run;
+
+	TAILQ_FOREACH(run, &q->waiting, link)
+		if (!run->bulk || q->bulk < SERVER_BULK_MAX)
+			break;
+	return run;
+}
+
 static void
 start_waiting(struct queue *q)
 {
 	struct run *run;
 
 	while (q->running < SERVER_COMMANDS_MAX &&
-	    (run = TAILQ_FIRST(&q->waiting)) != NULL) {
+	    (run = first_that_may(q)) != NULL) {
 		TAILQ_REMOVE(&q->waiting, run, link);
 		q->nwaiting--;
 		run->stage = EXITED;	/* until it is started */
@@ -196,7 +218,7 @@ run_stop(struct run *run)
 		q->nwaiting--;
 		break;
 	case RUNNING:
-		q->running--;
+		count_running(run, -1);
 		break;
 	case EXITED:
 		break;
@@ -255,7 +277,7 @@ set_arguments(struct run *run, const char *name, const char *const args[])
 
 void
 route_start(struct http_request *r, const char *name,
-    const char *const args[], const char *type)
+    const char *const args[], const char *type, bool bulk)
 {
 	const struct server *s = r->arg;
 	struct queue *q = s->queue;
@@ -274,6 +296,7 @@ route_start(struct http_request *r, const char *name,
 	run->out = (struct watch)WATCH_INIT(out_ready, run);
 	run->exit = (struct watch)WATCH_INIT(exit_ready, run);
 	run->type = type;
+	run->bulk = bulk;
 	if (set_arguments(run, name, args) == -1) {
 		free(run);
 		server_error(r, 400, "an argument is too long");

@@ -192,7 +192,7 @@ serve_list(struct http_request *r)
 	args[n++] = limit.text;
 	if (after.text[0] != '\0')
 		args[n++] = after.text;
-	route_start(r, "list", args, JSON_TYPE);
+	route_start(r, "list", args, JSON_TYPE, false);
 }
 
 static void
@@ -208,7 +208,7 @@ serve_lines(struct http_request *r, const char *id)
 	args[n++] = from.text;
 	if (count.text[0] != '\0')
 		args[n++] = count.text;
-	route_start(r, "lines", args, TEXT_TYPE);
+	route_start(r, "lines", args, TEXT_TYPE, true);
 }
 
 static void
@@ -235,7 +235,7 @@ serve_session(struct http_request *r, const char *name, const char *id)
 	if (r->method != HTTP_GET)
 		log_info("%s %s, asked by %s", name, id,
 		    http_address_text(&r->client, address));
-	route_start(r, name, args, JSON_TYPE);
+	route_start(r, name, args, JSON_TYPE, false);
 }
 
 static void

@@ -17,6 +17,7 @@
 
 #define SERVER_HOSTS_MAX	32	/* names given by -H */
 #define SERVER_COMMANDS_MAX	16	/* at once; more wait */
+#define SERVER_BULK_MAX		12	/* of them those that may take long */
 #define SERVER_QUEUE_MAX	256	/* that wait; more are told to retry */
 #define SERVER_CSP_MAX		4096	/* bytes of csp.txt */
 
@@ -84,10 +85,11 @@ void live_start(struct http_request *r, const char *id, uint64_t from);
 
 /*
  * Run a command with these arguments (copied; a NULL ends them) and send what
- * it writes, as 'type'; route.c.
+ * it writes, as 'type'; route.c.  One that is 'bulk' takes as long as a client
+ * takes to read it all: there is always room for others.
  */
 void route_start(struct http_request *r, const char *name,
-    const char *const args[], const char *type);
+    const char *const args[], const char *type, bool bulk);
 
 /* The commands that run, and those that wait to; route.c. */
 struct queue *queue_new(const struct server *s);
