@@ -10,6 +10,7 @@
 #include "lines.h"
 #include "log.h"
 #include "post.h"
+#include "put.h"
 #include "record.h"
 #include "replaya.h"
 
@@ -244,7 +245,9 @@ post_answer(struct post *p, const struct verdict *v)
 		return;
 	}
 	buf_clear(b);
-	buf_addf(b, "{\"verdict\":\"%s\"", verdicts[v->code].word);
+	put(b, "{\"verdict\":\"");
+	put(b, verdicts[v->code].word);
+	put(b, "\"");
 	if (v->code == VERDICT_OPEN) {
 		buf_addf(b, ",\"id\":\"%s\"", p->id);
 		add_token(in, p);
@@ -252,23 +255,24 @@ post_answer(struct post *p, const struct verdict *v)
 		    (unsigned long long)in->clock, flush_of(in, false),
 		    INGEST_BEAT_MS);
 	} else if (v->code == VERDICT_STORED) {
-		if (p->kind == POST_LINES)
-			buf_addf(b, ",\"tab\":\"%08x\",\"batch\":%u", p->tab,
-			    p->batch);
+		if (p->kind == POST_LINES) {
+			put(b, ",\"tab\":\"");
+			put_number(b, p->tab, 16, 8);
+			put_pair(b, "\",\"batch\":", p->batch);
+		}
 		if (v->has_seq)
-			buf_addf(b, ",\"seq\":%llu",
-			    (unsigned long long)v->seq);
+			put_pair(b, ",\"seq\":", v->seq);
 		if (v->repeat)
-			buf_addf(b, ",\"repeat\":true");
+			put(b, ",\"repeat\":true");
 		if (v->snapshot && p->kind == POST_LINES)
-			buf_addf(b, ",\"snapshot\":true");
+			put(b, ",\"snapshot\":true");
 		watched = is_watched(in, p->session);
-		buf_addf(b, ",\"watched\":%s,\"flush\":%u",
-		    watched ? "true" : "false", flush_of(in, watched));
+		put(b, watched ? ",\"watched\":true" : ",\"watched\":false");
+		put_pair(b, ",\"flush\":", flush_of(in, watched));
 		if (p->renew)
 			add_token(in, p);
 	}
-	buf_addf(b, "}\n");
+	put(b, "}\n");
 	reply_json(r, verdicts[v->code].status, 0, b);
 }
 

@@ -1,13 +1,12 @@
 #include "ring.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
+#include "put.h"
 
 #define NONE		UINT32_MAX
 #define WORD_MAX	32	/* bytes of a token or reason, with NUL */
@@ -49,7 +48,7 @@ ring_start(struct ring *r, const char *stream, size_t n)
 	    buf_reserve(&r->queue, n + RING_UNIT_EXTRA) == NULL)
 		return -1;
 	r->start = buf_size(&r->queue);
-	buf_addf(&r->queue, ":stream");
+	put(&r->queue, ":stream");
 	directive_add(&r->queue, "name", stream, strlen(stream));
 	buf_add(&r->queue, "\n", 1);
 	return 0;
@@ -66,12 +65,13 @@ static void
 finish(struct ring *r, const char *directive, void *unit)
 {
 	struct ring_slot *slot = &r->slots[r->free];
-	int ok;
 
-	ok = buf_addf(&r->queue, ":%s token=%x.%x\n", directive, r->free,
-	    slot->generation);
-	assert(ok == 0);		/* ring_start() made room */
-	(void)ok;
+	/* ring_start() made room. */
+	put(&r->queue, directive);
+	put_number(&r->queue, r->free, 16, 1);
+	put(&r->queue, ".");
+	put_number(&r->queue, slot->generation, 16, 1);
+	put(&r->queue, "\n");
 	r->free = slot->next;
 	slot->unit = unit;
 	r->waiting++;
@@ -80,7 +80,7 @@ finish(struct ring *r, const char *directive, void *unit)
 void
 ring_end(struct ring *r, void *unit)
 {
-	finish(r, "end", unit);
+	finish(r, ":end token=", unit);
 }
 
 int
@@ -88,7 +88,7 @@ ring_probe(struct ring *r, const char *stream, void *unit)
 {
 	if (ring_start(r, stream, 0) == -1)
 		return -1;
-	finish(r, "probe", unit);
+	finish(r, ":probe token=", unit);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "put.h"
 
 #define AWAY_RETRY_MS	2000
 #define WANT_RETRY_MS	500
@@ -202,16 +203,19 @@ write_unit(struct ring *r, const struct post *p, const struct tab *tab,
 		buf_addf(b, p->within ? " within=1\n" : "\n");
 		return;
 	case POST_LINES:
-		buf_addf(b, ":fence use=active\n");
-		if (!p->numbered)
-			buf_addf(b, ":match seq=%llu\n",
-			    (unsigned long long)s->tail);
-		buf_addf(b, ":batch tab=%x batch=%u", p->tab, p->batch);
+		put(b, ":fence use=active\n");
+		if (!p->numbered) {
+			put_pair(b, ":match seq=", s->tail);
+			put(b, "\n");
+		}
+		put(b, ":batch tab=");
+		put_number(b, p->tab, 16, 1);
+		put_pair(b, " batch=", p->batch);
 		if (tab->snap != SNAP_NONE)
-			buf_addf(b, " snap=%u", tab->snap);
+			put_pair(b, " snap=", tab->snap);
 		else if (p->has_snap && tab->snapshot != SNAPSHOT_NEVER)
-			buf_addf(b, " snap=%u", p->snap);
-		buf_add(b, "\n", 1);
+			put_pair(b, " snap=", p->snap);
+		put(b, "\n");
 		buf_add(b, buf_bytes(body), buf_size(body));
 		return;
 	case POST_READY:
