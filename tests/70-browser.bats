@@ -27,3 +27,7 @@ browser() {
 @test "the dashboard by keyboard and mouse, and a hostile recording" {
 	browser dash
 }
+
+@test "a bad network between page and collector loses and doubles nothing" {
+	browser faults
+}

@@ -179,7 +179,7 @@ class Rig {
 }
 
 /** Runs one test with servers of its own, and says how it went. */
-export async function test(fn) {
+export async function test(fn, note = '') {
   const rig = new Rig();
   let failed;
   try {
@@ -188,7 +188,7 @@ export async function test(fn) {
     assert.deepEqual(rig.complaints, [], 'errors in the pages');
   } catch (e) {
     failed = e;
-    console.error(e && e.stack || e);
+    console.error(e && e.stack || e, note);
   } finally {
     await rig.stop().catch((e) => { failed = failed || e; console.error(e); });
   }

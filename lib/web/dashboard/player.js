@@ -90,6 +90,9 @@ function open({ gen, lines, shift, at }) {
     insertStyleRules: ['[rr_scrollleft],[rr_scrolltop]{scroll-behavior:auto!important}'],
     logger: { log() {}, warn() {} },
   });
+  // A recorded video whose source is not fetched does not play: as it should be.
+  replayer.on('fullsnapshot-rebuilded', () =>
+    replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault()));
   Object.assign(state, { replayer, stage, base: events[0].timestamp });
   let wanted;                   // the size comes before the stage is shown
   replayer.on('resize', (d) => {

@@ -1,0 +1,72 @@
+// Navigations with a bad network in between: connections cut before and after
+// the request was forwarded, answers delayed, doubled requests, 5xx. Compared
+// with what the pages emitted, nothing is lost or doubled.
+import http from 'node:http';
+import { assert, test, until } from './harness.mjs';
+
+const ROUNDS = +process.env.ROUNDS || 30;
+const seed = +process.env.SEED || Math.floor(Math.random() * 2 ** 31);
+
+/** mulberry32 */
+let state = seed;
+function random() {
+  state = state + 0x6D2B79F5 | 0;
+  let t = Math.imul(state ^ state >>> 15, 1 | state);
+  t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+  return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
+}
+
+await test(async (rig) => {
+  let bad = false;
+  const counts = {};
+  const forward = (req, body) => new Promise((resolve, reject) => {
+    const out = http.request({ port: rig.collectPort, host: '127.0.0.1', path: req.url, method: req.method, headers: req.headers }, (res) => {
+      const parts = [];
+      res.on('data', (d) => parts.push(d)).on('end', () => resolve({ res, body: Buffer.concat(parts) })).on('error', reject);
+    });
+    out.on('error', reject);
+    out.end(body);
+  });
+  const proxy = http.createServer(async (req, res) => {
+    try {
+      const parts = [];
+      for await (const d of req) parts.push(d);
+      const body = Buffer.concat(parts);
+      const fault = !bad || req.method !== 'POST' ? 'none'
+        : ['cut before', 'cut after', 'delay', 'twice', '503', 'none', 'none', 'none', 'none', 'none'][Math.floor(random() * 10)];
+      counts[fault] = (counts[fault] || 0) + 1;
+      if (fault === 'cut before') return req.socket.destroy();
+      if (fault === '503') return res.writeHead(503, { 'access-control-allow-origin': '*' }).end('no');
+      if (fault === 'delay') await new Promise((r) => setTimeout(r, random() * 3000));
+      const got = await forward(req, body);
+      if (fault === 'twice') await forward(req, body);
+      if (fault === 'cut after') return req.socket.destroy();
+      res.writeHead(got.res.statusCode, got.res.headers).end(got.body);
+    } catch {
+      res.destroy();
+    }
+  });
+  await new Promise((r) => proxy.listen(0, '127.0.0.1', r));
+  const collector = `http://127.0.0.1:${proxy.address().port}`;
+  const visitor = await rig.visitor({ collector });
+  const page = await visitor.newPage();
+  const to = (n) => `${rig.demo}/${n % 3 ? 'product.html' : 'index.html'}?n=${n}&collector=${encodeURIComponent(collector)}`;
+  await page.goto(to(0));
+  const id = await until('a session', () => page.evaluate(() => rr.sessionId()));
+  bad = true;
+  for (let n = 1; n <= ROUNDS; n++) {
+    await page.goto(to(n));
+    await page.fill(n % 3 ? '#review [name=name]' : '#search', `round ${n}`);
+    if (n % 4 === 0) await page.goBack();
+  }
+  bad = false;
+  await until('all to be stored', async () => {
+    await Promise.race([page.evaluate(() => rr.flush()), new Promise((r) => setTimeout(r, 1000))]);
+    return await page.evaluate(() => rr.status().buffered) === 0;
+  }, 60000);
+  assert.equal(await page.evaluate(() => rr.sessionId()), id);
+  const { events } = await rig.compare(visitor, id);
+  proxy.closeAllConnections();
+  proxy.close();
+  console.log(`# ${events} events over ${ROUNDS} pages; ${JSON.stringify(counts)}; SEED=${seed}`);
+}, `SEED=${seed}`);
