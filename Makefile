@@ -28,7 +28,8 @@ LDFLAGS  :=
 endif
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith $(if $(WERROR),-Werror)
-PKG      := pkg-config
+# The goals that install it do not ask it anything.
+PKG      := $(if $(filter run deps test,$(MAKECMDGOALS)),:,pkg-config)
 overlay  := $(shell $(PKG) --cflags libbsd-overlay)
 RRCFLAGS := -std=gnu11 -D_GNU_SOURCE -DRR_VERSION='"$(VERSION)"' -Ilib \
 	-include lib/banned.h $(overlay) $(WARN)
@@ -158,11 +159,13 @@ install: all
 	install $(SCRIPTS:%=scripts/%) scripts/s2-lite $(D)$(LIBDIR)
 	install -m 644 scripts/common.sh build/lib/loopback.so $(D)$(LIBDIR)
 	install scripts/routes/* $(D)$(LIBDIR)/routes
+	chmod 644 $(D)$(LIBDIR)/routes/common.sh
 	for s in $(SCRIPTS); do \
 		ln -sfr $(D)$(LIBDIR)/$$s $(D)$(BINDIR)/$$s; done
 	install -m 644 $(BUILD)/web/* $(D)$(DATADIR)/web
 	cp -R examples $(D)$(DATADIR)
-	for p in $(PAGES); do install -Dm 644 $$p \
+	for p in $(PAGES); do sed 's,/usr/local,$(PREFIX),g' $$p | \
+		install -Dm 644 /dev/stdin \
 		$(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 	for u in $(UNITS); do sed -e '/^@SANDBOX@/{' \
 		-e 'r systemd/sandbox.conf' -e 'd' -e '}' \
@@ -184,6 +187,14 @@ uninstall:
 	cd $(D)$(UNITDIR) && rm -f $(UNITS)
 	rm -f $(D)$(SYSUSERS)/rrpipe.conf $(D)$(TMPFILES)/rrpipe.conf
 
+# The package, by Debian's own tools: $(BUILD)/deb/*.deb.
+deb: all
+	rm -rf $(BUILD)/deb
+	install -d $(BUILD)/deb/rrpipe
+	cp -R scripts/debian $(BUILD)/deb/rrpipe
+	cd $(BUILD)/deb/rrpipe && TREE=$(CURDIR) dpkg-buildpackage -b -us -uc
+	cd $(BUILD)/deb && lintian --fail-on error *.changes
+
 lint: lint-scripts lint-pages
 	@$(MAKE) -s BUILD=build-lint/gcc CC=gcc WERROR=1 programs
 	@$(MAKE) -s BUILD=build-lint/clang CC=clang WERROR=1 programs
@@ -199,5 +210,5 @@ clean:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .PRECIOUS: $(BUILD)/obj/%.o
-.PHONY: all programs scripts web run deps test check bench fuzz install uninstall \
-	lint lint-scripts lint-pages clean
+.PHONY: all programs scripts web run deps test check bench fuzz install \
+	uninstall deb lint lint-scripts lint-pages clean
