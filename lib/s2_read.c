@@ -7,7 +7,6 @@
 #define CHUNK_MAX	(1u << 20)	/* bytes of one call of data() */
 #define UNARY_TIMEOUT	10000		/* ms */
 #define FOLLOW_WAIT	UINT32_MAX	/* s */
-#define FINISH_WAIT	1		/* s; longer than the tail's frame takes */
 
 /* Append "?seq_num=N&..." to path. */
 static void
@@ -149,6 +148,7 @@ take_batch(struct s2_reader *r, const unsigned char *p, size_t n)
 		b.size += took;
 	}
 	if (b.records > 0) {
+		r->brought = true;
 		r->time = b.time;
 		if (counted)
 			r->range.count -= b.records;
@@ -227,8 +227,11 @@ on_done(struct s2_call *call, void *arg)
 		r->end_cause = S2_READER_FAILED;
 	} else if (buf_size(&r->in) > 0) {
 		broken(r, "the answer ended within a frame");
-	} else if (r->follow && r->range.until == 0) {
+	} else if (r->range.until == 0) {
 		broken(r, "S2 ended the session");
+	} else if (r->brought) {
+		/* At the time asked for?  If so, the next brings nothing. */
+		r->again = true;
 	} else {
 		r->end_cause = S2_READER_END;
 	}
@@ -253,9 +256,7 @@ start(struct s2_reader *r)
 	s2_read_request(&req, path, r->basin, r->stream, &range);
 	n = strlen(path);
 	/* S2 takes a bound for a wish to end at the tail, unless told. */
-	if (!r->follow)
-		snprintf(path + n, sizeof path - n, "&wait=%u", FINISH_WAIT);
-	else if (range.count > 0 || range.until > 0)
+	if (range.count > 0 || range.until > 0)
 		snprintf(path + n, sizeof path - n, "&wait=%u", FOLLOW_WAIT);
 	snprintf(r->what, sizeof r->what, "read of s2://%s/%.300s", r->basin,
 	    r->stream);
@@ -269,7 +270,7 @@ start(struct s2_reader *r)
 	r->in.max = S2_FRAME_HEAD + S2_FRAME_MAX + CHUNK_MAX;
 	buf_clear(&r->in);
 	r->end_cause = 0;
-	r->over = false;
+	r->over = r->brought = false;
 	r->heard = s2_now();
 	s2_call_start(r->call, &req);
 	return 0;
@@ -303,12 +304,10 @@ wait_some(struct s2_reader *r)
 	s2_run(r->s2);
 }
 
-enum s2_reader_end
-s2_reader_run(struct s2_reader *r)
+static enum s2_reader_end
+run_session(struct s2_reader *r)
 {
-	if (r->end > 0 && r->range.from == S2_FROM_SEQ &&
-	    r->range.start >= r->end)
-		return S2_READER_END;
+	r->again = false;
 	if (start(r) == -1) {
 		s2_error_local(&r->error, true, "cannot start a read: %s",
 		    strerror(errno));
@@ -327,6 +326,20 @@ s2_reader_run(struct s2_reader *r)
 	if (!r->over)
 		s2_call_abort(r->call);
 	return r->end_cause;
+}
+
+enum s2_reader_end
+s2_reader_run(struct s2_reader *r)
+{
+	enum s2_reader_end cause;
+
+	if (r->end > 0 && r->range.from == S2_FROM_SEQ &&
+	    r->range.start >= r->end)
+		return S2_READER_END;
+	do
+		cause = run_session(r);
+	while (r->again);
+	return cause;
 }
 
 void

@@ -68,8 +68,8 @@ enum s2_reader_end {
 
 /*
  * A read session.  It follows the stream, or ends at the tail it first hears
- * of.  Each s2_reader_run() makes one session, which goes on where the last
- * one ended, so that no record comes twice or is left out.
+ * of.  Each s2_reader_run() goes on where the last one ended, so that no record
+ * comes twice or is left out.
  *
  * Set up by zeroing it and setting the first group; s2_reader_release() after
  * that.
@@ -102,6 +102,8 @@ struct s2_reader {
 	int64_t heard;		/* when the last byte came */
 	enum s2_reader_end end_cause;
 	bool over;
+	bool brought;		/* this session brought records */
+	bool again;		/* make another one at once */
 	char what[S2_TEXT_MAX];	/* for errors */
 };
 
