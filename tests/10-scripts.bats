@@ -63,10 +63,10 @@ fake_cargo() {
 
 @test "s2-lite: without a new enough Rust it says what to install" {
 	fake_cargo '1.87.0 (x)'
-	cp cargo/rustc cargo/cargo
-	if [[ -x /usr/bin/cargo ]]; then
-		fail 'this test needs a machine without /usr/bin/cargo'
-	fi
+	mkdir bin
+	ln -s /usr/bin/* bin/
+	rm -f bin/cargo bin/rustc
+	PATH=$PWD/cargo:$PWD/bin
 	run -78 "${lite[@]}" path
 	[[ $output == *'Rust 1.88 or later'*'cargo-web'* ]]
 }
