@@ -392,6 +392,34 @@ breaks=0
 	wait_until 20 has view.1 '{"type":4}'
 }
 
+@test "the examples of its page" {
+	open_session
+	printf '%s\n' ':batch tab=1 batch=1' '{"type":4}' :end | append
+	page_examples "$ROOT/bin/sse-bridge/sse-bridge.1" >lines
+	[[ $(wc -l <lines) -eq 4 ]]
+	sed -n "1s|s2://BASIN/STREAM|$uri|p" lines | bash >got
+	has got 'data: {"type":4}'
+	mkdir web
+	echo hello >web/index.html
+	ln -s "$ROOT/scripts/routes" routes
+	sed -n "3s|/run/rrpipe/||p" lines >script
+	start bash script
+	wait_until 5 test -S view.sock
+	[ "$(stat -c %a view.sock)" = 660 ]
+	[ "$(curl -sS --unix-socket view.sock http://x/)" = hello ]
+	mkdir -p build scripts
+	cp -R web build/web
+	ln -s "$ROOT/scripts/routes" scripts/routes
+	local port
+	port=$(free_port)
+	sed -n "2s/8788/$port/p" lines >script
+	start bash script
+	wait_until 5 curl -sS -o /dev/null "http://127.0.0.1:$port/"
+	sed -n "4s/8788/$port/; 4s/ID/$id/p" lines >script
+	start bash script
+	wait_until 5 has "$pid.out" 'data: {"type":4}'
+}
+
 @test "a bridge that is killed leaves nothing behind" {
 	open_session
 	serve
