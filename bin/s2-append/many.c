@@ -4,9 +4,11 @@
  * arrived meanwhile goes into the next append together, and each unit still
  * learns its own place.
  *
- * A stream keeps its append session as long as there is room for it: an append
- * in an open session costs a third of one by a request of its own, here and in
- * S2.  Sessions that were not used for longest give way.
+ * A stream that is appended to again and again has an append session: there an
+ * append costs half of what one by a request of its own does, here and in S2.
+ * As many sessions as a connection may have are given to those that come
+ * first and taken back when not used for a while; the other streams use
+ * requests.
  *
  * A stream stays on one connection, so that its appends keep their order and
  * S2 counts few operations.  It is known here only while it has something to
@@ -34,9 +36,9 @@
 #define STREAM_PIECES	1024
 #define PIECE_COST	sizeof(struct piece)	/* beside its bytes */
 
-#define SLOTS_MAX	96	/* calls of one connection */
-#define SLOTS_IDLE	64	/* of these, at most so many idle sessions */
-#define IDLE_MAX	10000	/* ms until an idle session is closed */
+#define SLOTS_MAX	160	/* calls of one connection */
+#define SESSIONS_MAX	64	/* of these, at most so many sessions */
+#define IDLE_MAX	2000	/* ms until an idle session is closed */
 #define TICK		20	/* ms between looks at what may be overdue */
 
 #define JOINED_KEEP	65536	/* bytes of memory that a session keeps */
@@ -121,6 +123,7 @@ struct slot {
 	struct appender session;
 	struct buf joined;	/* pieces that are appended together */
 	struct buf body;	/* of a request that creates */
+	bool is_session;	/* and counts as such */
 	bool closing;
 	int64_t used;		/* when its session was last busy */
 	TAILQ_ENTRY(slot) entry;	/* of free, busy or idle ones */
@@ -129,7 +132,7 @@ struct slot {
 struct conn {
 	unsigned index;
 	unsigned slots;		/* there are */
-	unsigned idle_slots;
+	unsigned sessions;
 	struct slots free;
 	struct slots busy;	/* also closing ones, and requests */
 	struct slots idle;	/* sessions, the longest unused first */
@@ -371,6 +374,9 @@ free_slot(struct slot *s)
 	TAILQ_REMOVE(&s->conn->busy, s, entry);
 	TAILQ_INSERT_HEAD(&s->conn->free, s, entry);
 	s->stream = NULL;
+	if (s->is_session)
+		s->conn->sessions--;
+	s->is_session = false;
 	buf_release(&s->joined);
 	buf_release(&s->body);
 	buf_release(&s->session.call->body);
@@ -381,7 +387,6 @@ make_idle(struct slot *s)
 {
 	TAILQ_REMOVE(&s->conn->busy, s, entry);
 	TAILQ_INSERT_TAIL(&s->conn->idle, s, entry);
-	s->conn->idle_slots++;
 	s->used = s2_now();
 }
 
@@ -390,7 +395,6 @@ make_busy(struct slot *s)
 {
 	TAILQ_REMOVE(&s->conn->idle, s, entry);
 	TAILQ_INSERT_TAIL(&s->conn->busy, s, entry);
-	s->conn->idle_slots--;
 }
 
 /* ---- Appending ---- */
@@ -594,9 +598,13 @@ append(struct stream *st)
 		return;
 	}
 	set_state(st, BUSY);
+	if (!st->once && st->conn->sessions < SESSIONS_MAX) {
+		st->slot->is_session = true;
+		st->conn->sessions++;
+	}
 	s2_stream_path(path, st->name, "/records");
 	appender_open(&st->slot->session, many.opt->uri.basin, path,
-	    st->once);
+	    !st->slot->is_session);
 }
 
 /* ---- Creating and probing ---- */
@@ -921,8 +929,7 @@ close_idle(struct conn *conn, int64_t now)
 	struct slot *s;
 
 	while ((s = TAILQ_FIRST(&conn->idle)) != NULL &&
-	    (conn->idle_slots > SLOTS_IDLE || now - s->used > IDLE_MAX ||
-	    !TAILQ_EMPTY(&conn->waiting))) {
+	    (now - s->used > IDLE_MAX || !TAILQ_EMPTY(&conn->waiting))) {
 		make_busy(s);
 		s->closing = true;
 		appender_close(&s->session);
