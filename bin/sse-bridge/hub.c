@@ -1,5 +1,4 @@
 #include <sys/epoll.h>
-
 #include <sys/stat.h>
 
 #include <errno.h>
