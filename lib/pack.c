@@ -140,6 +140,22 @@ work(void *arg)
 	return NULL;
 }
 
+/*
+ * The outcome that was asked for last is not needed any more.  (If all are
+ * busy, its place was taken, and it was forgotten then.)
+ */
+static void
+forget_last(struct packer *k)
+{
+	struct job *j;
+
+	if (k->ended == 0 || k->begun - k->ended == PACKER_JOBS_MAX)
+		return;
+	j = &k->jobs[(k->ended - 1) % PACKER_JOBS_MAX];
+	empty(&j->text);
+	empty(&j->packed);
+}
+
 bool
 packer_is_full(const struct packer *k, size_t n)
 {
@@ -156,8 +172,7 @@ packer_begin(struct packer *k, struct buf *text)
 	struct buf full = *text;
 
 	assert(k->begun - k->ended < PACKER_JOBS_MAX);
-	empty(&j->text);
-	empty(&j->packed);
+	forget_last(k);
 	*text = j->text;
 	j->text = full;
 	k->bytes += buf_size(&full);
@@ -181,6 +196,7 @@ packer_end(struct packer *k, const struct buf **body)
 	struct job *j = &k->jobs[k->ended % PACKER_JOBS_MAX];
 
 	assert(k->begun > k->ended);
+	forget_last(k);
 	pthread_mutex_lock(&k->lock);
 	while (k->done == k->ended)
 		pthread_cond_wait(&k->changed, &k->lock);

@@ -38,7 +38,8 @@ void packer_begin(struct packer *, struct buf *text);
 /*
  * Wait for the first that was begun and has not ended.  1 with *body what was
  * packed, 0 with *body the text itself, which would not get smaller, or -1
- * with errno ENOMEM.  *body is good until the next packer_begin().
+ * with errno ENOMEM.  *body is good until the next packer_begin() or
+ * packer_end().
  */
 int packer_end(struct packer *, const struct buf **body);
 

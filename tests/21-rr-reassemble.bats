@@ -584,12 +584,14 @@ a record cannot be read: a chunk without the one before' 3 \
 	[[ $BUILD == *sanitize* ]] || (($(cat reassemble) < 32 * 1024))
 }
 
-@test "the pair: a line of 10 MB in bounded memory" {
-	{
+@test "the pair: lines of 10 MB in bounded memory" {
+	local n
+	large 10000000 >line
+	for n in {1..20}; do
 		echo '{"type":4}'
-		large 10000000
+		cat line
 		echo '{"type":3}'
-	} >in
+	done >in
 	rss frame rr-frame in >rec
 	rss reassemble rr-reassemble rec >out
 	cmp in out
