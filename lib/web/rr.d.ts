@@ -4,7 +4,7 @@
 export interface Options {
   /** The project's key, as the collector knows it. */
   key: string;
-  /** Origin of the collector. Default: where the script came from. */
+  /** Origin of the collector. Default: where the script came from; a module has to be told. */
   collector: string;
   /** Where the dashboard is, for sessionUrl(). */
   dashboard: string;

@@ -20,7 +20,7 @@ const SOURCES = ['DOM', 'Mouse', 'Mouse', 'Scroll', 'Resize', 'Input', 'Touch', 
  * @param {{seek(at: number): void, stop(): void, remove(): void}} on
  */
 export function inspector(rec, on) {
-  let view = 'activity', query = '', at = rec.first, rows = [], current;
+  let view = 'activity', query = '', at = rec.first, rows = [], current, drawn = '';
   const body = h('.rows', { role: 'tabpanel', id: 'inspect', tabIndex: -1 });
   const search = h('input', { type: 'search', placeholder: 'Find in this session', 'aria-label': 'Find in this session', oninput() {
     query = search.value.trim().toLowerCase();
@@ -76,16 +76,24 @@ export function inspector(rec, on) {
       b.lastChild.textContent = n > 999 ? '999+' : String(n);
     }
     search.parentElement.hidden = view === 'details';
-    current = undefined;
-    rows = [];
-    if (view === 'details') return body.replaceChildren(details());
-    if (view === 'raw') return body.replaceChildren(raw());
+    if (view === 'details' || view === 'raw') {
+      drawn = '';
+      current = undefined;
+      rows = [];
+      return body.replaceChildren(view === 'raw' ? raw() : details());
+    }
     const filter = VIEWS[view][1];
     const list = rec.marks.filter((m) => filter(m) && has(describe(m) + (m.stack || '') + (m.detail || '')));
-    rows = list.slice(-MOST_ROWS).map((m) => ({ m, el: row(m) }));
-    body.replaceChildren(...(rows.length ? rows.map((r) => r.el) : [empty()]),
-      ...(list.length > rows.length ? [h('p.soft', {}, `The first ${list.length - rows.length} are not shown; search to narrow.`)] : []));
-    follow(true);
+    const shown = list.slice(-MOST_ROWS);
+    // What goes on live only adds lines.
+    const same = drawn === view + query && rows.length && shown[0] === rows[0].m && shown[rows.length - 1] === rows[rows.length - 1].m;
+    const more = shown.slice(same ? rows.length : 0).map((m) => ({ m, el: row(m) }));
+    rows = same ? [...rows, ...more] : more;
+    if (same) body.append(...more.map((r) => r.el));
+    else body.replaceChildren(...(list.length > shown.length ? [h('p.nothing', {}, `The first ${list.length - shown.length} are not shown; search to narrow.`)] : []),
+      ...(rows.length ? rows.map((r) => r.el) : [empty()]));
+    drawn = view + query;
+    follow(!same);
   }
 
   function empty() {

@@ -54,7 +54,7 @@ export function list(app) {
     el.firstChild.href = `?id=${encodeURIComponent(s.id)}`;
     el.firstChild.replaceChildren(
       h('span.mark.' + s.state, { title: { live: 'Live', stopped: 'Stopped', ended: 'Ended: nothing came any more' }[s.state] || '' }, h('i')),
-      h('span.page', {}, h('b', {}, s.title || p.path || 'Untitled'), h('span', {}, p.host + p.path)),
+      h('span.page', {}, h('b', {}, s.title || p.path || 'Untitled'), h('span', {}, p.host + p.path || s.id)),
       h('span.user', {}, s.user || h('span.soft', {}, 'anonymous'), s.source ? h('span.source', {}, s.source) : ''),
       h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.events != null ? `${s.events.toLocaleString()} events` : `${(s.records || 0).toLocaleString()} records`)),
       h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), s.bytes ? h('span', {}, bytes(s.bytes)) : ''));

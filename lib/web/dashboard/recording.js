@@ -229,7 +229,7 @@ export class Recording extends EventTarget {
       this.first = Math.min(this.first, b.first);
       this.last = Math.max(this.last, b.last);
     }
-    if (this.batches.some((x, j) => j > i && x.tab === b.tab)) t.stale = true;
+    if (this.batches.slice(i + 1).some((x) => x.tab === b.tab)) t.stale = true;
     else this.digest(b, t);
     this.changed();
     return b;

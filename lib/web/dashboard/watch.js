@@ -16,7 +16,9 @@ const HAND_AHEAD = 30e3;        // ms of events that the player holds in advance
 const IDLE = 4000;              // without anybody doing anything: may be skipped
 const SKIP_RATE = 60;           // at most so many times the real speed
 const LIVE_SLACK = 60;          // ms, on top of how late events come
-const LIVE_MEMORY = 4000;       // ms for which lateness is remembered
+const LIVE_MEMORY = 2000;       // ms for which lateness is remembered,
+const LIVE_BATCHES = 3;         // or so many batches
+const LIVE_MOST = 6000;         // ms behind the newest event, at most
 const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
 const RETRY = 3000;
 
@@ -367,10 +369,10 @@ export function watch(id, app) {
   /** How far behind the newest event to play, so that all are there in time. */
   function lateness() {
     const now = Date.now();
-    while (ages.length > 1 && ages[0].now < now - LIVE_MEMORY) ages.shift();
+    while (ages.length > LIVE_BATCHES && ages[0].now < now - LIVE_MEMORY) ages.shift();
     if (!ages.length) return now - liveAt;
     const least = Math.min(...ages.map((a) => a.last));
-    return Math.min(Math.max(...ages.map((a) => a.first)), least + 1500) + LIVE_SLACK;
+    return Math.min(Math.max(...ages.map((a) => a.first)), least + LIVE_MOST) + LIVE_SLACK;
   }
 
   async function ended() {

@@ -316,7 +316,8 @@ export class Sender {
     }
     this.stats.error = '';
     this.rearmBeat();
-    if (v.snapshot) setTimeout(() => this.host.snapshot());
+    // Unless one is on its way already.
+    if (v.snapshot && !this.full && !this.queue.some((b) => b.full)) setTimeout(() => this.host.snapshot());
   }
 
   /** Obeys a verdict on the head of the queue. */

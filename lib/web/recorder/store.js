@@ -69,11 +69,11 @@ export function store(key) {
     putBaton(baton) {
       let room = BATON_CHARS;
       const queue = baton.queue.map((b) => {
-        if (b.text && (room -= b.text.length) < 0) return { ...b, text: null };
+        if (b.kind === 'lines' && b.text && (room -= b.text.length) < 0) return { ...b, text: null };
         return b;
       });
       return !!write('sessionStorage', name, { ...baton, queue }) ||
-        !!write('sessionStorage', name, { ...baton, queue: queue.map((b) => ({ ...b, text: b.gap && b.text })) });
+        !!write('sessionStorage', name, { ...baton, queue: queue.map((b) => b.kind === 'lines' ? { ...b, text: null } : b) });
     },
 
     put: (session, tab, n, text) => text.length < DB_BYTES &&
