@@ -511,7 +511,7 @@ through_proxy() {
 	printf '%s\n' ':stream name=a' '{"type":3}' ':end token=2' |
 	    rr-frame >&5
 	wait_until 10 grep -q '^:nak token=2 reason=unavailable' out
-	start_s2 root
+	start_s2 root 5>&-
 	printf '%s\n' ':stream name=a' '{"type":3}' ':end token=3' |
 	    rr-frame >&5
 	wait_until 10 grep -q '^:ack token=3 ' out

@@ -987,6 +987,16 @@ many_run(void)
 		see_to(st);
 }
 
+static unsigned
+sessions(void)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < many.opt->conns; i++)
+		n += many.conns[i].sessions;
+	return n;
+}
+
 static int
 many_timeout(void)
 {
@@ -995,7 +1005,7 @@ many_timeout(void)
 	if (!TAILQ_EMPTY(&many.ready) && buf_size(&out) < OUT_ENOUGH)
 		return 0;
 	if (many.pieces == 0)
-		return IDLE_MAX / 4;
+		return sessions() > 0 ? IDLE_MAX / 4 : -1;
 	left = many.tick - s2_now();
 	return left < 0 ? 0 : (int)left;
 }
