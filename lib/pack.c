@@ -239,7 +239,8 @@ unpacker_unpack(struct unpacker *u, const void *p, size_t n, struct buf *out)
 	unsigned long long size = ZSTD_getFrameContentSize(p, n);
 	unsigned char *to;
 
-	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR ||
+	if (size == ZSTD_CONTENTSIZE_UNKNOWN ||
+	    size == ZSTD_CONTENTSIZE_ERROR ||
 	    ZSTD_findFrameCompressedSize(p, n) != n) {
 		errno = EBADMSG;
 		return -1;

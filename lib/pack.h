@@ -14,7 +14,7 @@
 #define PACK_LEVEL_MAX		19
 
 #define PACKER_JOBS_MAX		16	/* bodies that may wait */
-#define PACKER_BYTES_MAX	(8u << 20)	/* of text, above which none should */
+#define PACKER_BYTES_MAX	(8u << 20)	/* of text that should */
 
 /*
  * Packs bodies, in the order in which they are given.  It is used by one

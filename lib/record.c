@@ -325,7 +325,8 @@ record_header(const unsigned char *p, size_t n, const char *name,
 		if (f.wire != PB_LEN || f.no != (r.sequenced ? 3 : 2))
 			continue;
 		get_header(f.bytes, f.len, &k, &v);
-		if (k.len == strlen(name) && memcmp(k.bytes, name, k.len) == 0) {
+		if (k.len == strlen(name) &&
+		    memcmp(k.bytes, name, k.len) == 0) {
 			*value = v.bytes;
 			*value_len = v.len;
 			return 0;

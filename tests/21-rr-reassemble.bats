@@ -191,8 +191,15 @@ gap: tab 0, batch 1 (lost)' 3 rr-reassemble -d end stop
 	} | sequence 10 1 >both
 	rr-reassemble -d both | grep ^:[a-z] >d
 	lines_of ':batch tab=9 batch=1 seq=12 seqs=4 next=10 time=21' :end \
-	    ':batch tab=0 batch=1 seq=10 seqs=4 next=18 time=1' :end \
+	    ':batch tab=0 batch=1 seq=10 seqs=8 time=1' :end \
 	    ':next seq=18' | diff - d
+	# Torn and sent again: the records to read are all those in between.
+	pick 1 2 1 2 3 4 5 <in | sequence 10 1 >again
+	[ "$(rr-reassemble -d again | head -n 1)" = \
+	    ':batch tab=0 batch=1 seq=10 seqs=6 time=1' ]
+	sequence 10 1 <in | rr-reassemble -d | grep -o '^:b.*seqs=.' >d
+	lines_of ':batch tab=0 batch=1 seq=10 seqs=4' \
+	    ':batch tab=0 batch=2 seq=14 seqs=1' | diff - d
 	pick 1 2 3 <in | sequence 5 1 tail >open
 	check ':tail seq=5 time=21' \
 	    'tab 0, batch 1 is not complete: 3 of 4 parts are there' 0 \

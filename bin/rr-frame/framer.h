@@ -51,9 +51,9 @@ struct batch {
 /*
  * Records go to 'sink', which the caller flushes after framer_settle().
  * Batches may be packed in the background while the next one is gathered;
- * they are added in order, and before anything else is.  The functions return 0, or
- * -1: with 'why' not empty what was put in is wrong at 'column', and nothing
- * of it was taken; else errno says why going on is impossible.
+ * they are added in order, and before anything else is.  The functions return
+ * 0, or -1: with 'why' not empty what was put in is wrong at 'column', and
+ * nothing of it was taken; else errno says why going on is impossible.
  */
 struct framer {
 	struct framer_options o;

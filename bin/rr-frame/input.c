@@ -44,7 +44,7 @@ write_out(struct input *in, bool all)
 static void __attribute__((noreturn))
 failed(struct input *in)
 {
-	log_die(EXIT_OTHER, "cannot go on with %s: %s", in->name,
+	log_die(EXIT_OTHER, "cannot go on, at %s: %s", in->name,
 	    strerror(errno));
 }
 

@@ -19,7 +19,8 @@
 
 static const char usage_text[] =
     "usage: rr-frame [-imv] [-b NUMBER] [-F FILE | -f PROGRAM] [-n COUNT]\n"
-    "                [-p SEQ] [-s BYTES] [-t TAB] [-w MS] [-z LEVEL] [FILE ...]\n"
+    "                [-p SEQ] [-s BYTES] [-t TAB] [-w MS] [-z LEVEL]\n"
+    "                [FILE ...]\n"
     "Turn event lines into the records of an S2 stream.\n"
     "  -b NUMBER   number of the first batch (1)\n"
     "  -F FILE     run the jq program in FILE over each event\n"

@@ -95,13 +95,12 @@ resume_seq(const struct reader *r, uint64_t seq)
 }
 
 /*
- * Say where a line comes from: the first of seqs records (0: this one alone)
- * has this number and time, rec is the last; and where to go on, if that does
- * not follow from these.
+ * Say where a line comes from: the first record has this number and time, rec
+ * is the last; and where to go on, if that is not behind it.
  */
 static int
-add_place(struct reader *r, const struct record *rec, uint64_t seq,
-    uint32_t seqs, uint64_t time)
+add_places(struct reader *r, const struct record *rec, uint64_t seq,
+    uint64_t time, bool many)
 {
 	struct buf *b = &r->sink.buf;
 	const uint64_t next = resume_seq(r, rec->seq + 1);
@@ -109,11 +108,19 @@ add_place(struct reader *r, const struct record *rec, uint64_t seq,
 	if (!rec->sequenced)
 		return 0;
 	buf_addf(b, " seq=%llu", (unsigned long long)seq);
-	if (seqs > 0)
-		buf_addf(b, " seqs=%u", seqs);
-	if (next != seq + (seqs > 0 ? seqs : 1))
+	if (many)
+		buf_addf(b, " seqs=%llu",
+		    (unsigned long long)(rec->seq + 1 - seq));
+	if (next != rec->seq + 1)
 		buf_addf(b, " next=%llu", (unsigned long long)next);
 	return buf_addf(b, " time=%llu", (unsigned long long)time);
+}
+
+/* The same of a line that comes from one record. */
+static int
+add_place(struct reader *r, const struct record *rec)
+{
+	return add_places(r, rec, rec->seq, rec->time, false);
 }
 
 int
@@ -123,7 +130,7 @@ reader_line(struct reader *r, const char *directive, const struct record *rec,
 	struct buf *b = &r->sink.buf;
 
 	if (buf_addf(b, "%s", directive) == -1 ||
-	    add_place(r, rec, rec->seq, 0, rec->time) == -1 ||
+	    add_place(r, rec) == -1 ||
 	    (len > 0 && buf_add(b, " ", 1) == -1) ||
 	    buf_add(b, json, len) == -1)
 		return -1;
@@ -193,7 +200,7 @@ gap(struct reader *r, const struct tab *t, uint32_t first, uint32_t last,
 	if (events_len > 0)
 		buf_addf(b, " events=%.*s", (int)events_len, events);
 	if (told)
-		add_place(r, rec, rec->seq, 0, rec->time);
+		add_place(r, rec);
 	return buf_addf(b, within ? " within=1\n" : "\n");
 }
 
@@ -313,7 +320,7 @@ print_batch_head(struct reader *r, const struct record_head *h,
 	buf_addf(b, ":batch tab=%x batch=%u", h->tab, h->batch);
 	if (h->flags & RECORD_SNAP)
 		buf_addf(b, " snap=%u", h->snap);
-	add_place(r, rec, seq, h->flags & RECORD_PART ? h->parts : 1, time);
+	add_places(r, rec, seq, time, true);
 	if (h->flags & RECORD_TIME)
 		buf_addf(b, " first=%lld last=%lld", (long long)h->first,
 		    (long long)h->first + h->span);
@@ -613,7 +620,7 @@ take_beat(struct reader *r, const struct record_head *h,
 	buf_addf(b, ":beat tab=%x", h->tab);
 	if (h->flags & RECORD_SNAP)
 		buf_addf(b, " snap=%u", h->snap);
-	add_place(r, rec, rec->seq, 0, rec->time);
+	add_place(r, rec);
 	return buf_addf(b, "\n");
 }
 
@@ -626,7 +633,7 @@ carry(struct reader *r, const struct record *rec)
 	if (!r->o.directives)
 		return 0;
 	if (buf_addf(b, ":record") == -1 ||
-	    add_place(r, rec, rec->seq, 0, rec->time) == -1 ||
+	    add_place(r, rec) == -1 ||
 	    directive_add_hex(b, "head", rec->value, rec->value_len) == -1 ||
 	    directive_add_base64(b, "body", rec->body, rec->body_len) == -1)
 		return -1;
@@ -706,7 +713,7 @@ take_fence(struct reader *r, const struct record *rec)
 		return 0;
 	if (buf_addf(&r->sink.buf, ":fence") == -1 ||
 	    directive_add(&r->sink.buf, "set", rec->body, rec->body_len) ==
-	    -1 || add_place(r, rec, rec->seq, 0, rec->time) == -1)
+	    -1 || add_place(r, rec) == -1)
 		return -1;
 	return buf_addf(&r->sink.buf, "\n");
 }

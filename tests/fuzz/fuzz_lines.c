@@ -47,8 +47,8 @@ directive(const char *line, size_t len)
 			buf_clear(&again);
 			directive_add_base64(&again, keys[i],
 			    buf_bytes(&bytes), buf_size(&bytes));
-			assert(buf_size(&again) ==
-			    strlen(keys[i]) + 2 + (buf_size(&bytes) + 2) / 3 * 4);
+			assert(buf_size(&again) == strlen(keys[i]) + 2 +
+			    (buf_size(&bytes) + 2) / 3 * 4);
 		}
 		buf_clear(&bytes);
 		directive_hex(&d, keys[i], &bytes, &why);

@@ -3,8 +3,9 @@
  *
  * jq 1.6 takes more than we do: bytes that are not UTF-8, control characters
  * in strings, numbers such as 01 and nan, values of any kind; and less: 256
- * levels, no half of a surrogate pair.  So jq must take what we take, and read the same type and time in
- * it; and whether we should take it is decided by the plain reading below.
+ * levels, no half of a surrogate pair.  So jq must take what we take, and read
+ * the same type and time in it; and whether we should take it is decided by
+ * the plain reading below.
  */
 #include <assert.h>
 #include <math.h>
