@@ -102,16 +102,18 @@ fake_cargo() {
 # A machine without jq and sudo, for somebody who is not root.
 @test "bootstrap: who may not install is told the command" {
 	local as=()
-	mkdir bin
+	mkdir bin scripts
 	ln -s /usr/bin/* bin/
 	rm -f bin/jq bin/sudo
+	# Ours may be where only root can go.
+	cp "$ROOT/scripts/bootstrap" "$ROOT/scripts/s2-lite" scripts/
 	ln -s "$(command -v node)" "$(command -v npm)" bin/ 2>/dev/null || :
 	if ((EUID == 0)); then
 		chmod 755 . "$BATS_RUN_TMPDIR" || :
 		as=(setpriv --reuid 65534 --clear-groups)
 	fi
 	S2_ACCOUNT_ENDPOINT=http://s2 PATH=$PWD/bin run -78 \
-	    "${as[@]}" bash "$ROOT/scripts/bootstrap" run
+	    "${as[@]}" bash scripts/bootstrap run
 	[ "$output" = "bootstrap: missing Debian packages:
   jq                       filters events
 bootstrap: not root, and sudo asks for a password; run this, then go on:
