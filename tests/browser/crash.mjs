@@ -37,6 +37,7 @@ await test(async (rig) => {
   const dash = await viewer.newPage();
   await dash.goto(rig.view);
   await dash.evaluate((s) => fetch(`/api/sessions/${s}/stop`, { method: 'POST', headers: { 'X-RR': '1' } }), id);
+  await page.evaluate(() => rr.resume());
   await page.fill('#search', 'after the stop');
   await page.evaluate(() => rr.flush());
   const next = await page.evaluate(() => rr.sessionId());

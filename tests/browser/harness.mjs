@@ -109,7 +109,7 @@ class Rig {
         localStorage.setItem('tap ' + performance.timeOrigin + ' ' + Math.random(), JSON.stringify([performance.timeOrigin, tab, performance.now(), emitted.splice(0)]));
       };
       window.rr = { q: [['init', { ...given, onEvent: (text) => emitted.push(text) }]] };
-      window.__save = save;
+      window.__emitted = () => [performance.timeOrigin, rr.status().tab, performance.now(), emitted];
       addEventListener('pagehide', save);
     }, options);
     context.on('weberror', (e) => this.complaints.push(String(e.error())));
@@ -128,9 +128,9 @@ class Rig {
 
   /** What a visitor's pages emitted, by tab, in order. */
   async emitted(context) {
-    const page = context.pages().find((p) => p.url().startsWith(this.demo));
-    for (const p of context.pages()) if (p.url().startsWith(this.demo)) await p.evaluate(() => window.__save());
-    const taps = await page.evaluate(() => Object.keys(localStorage).filter((k) => k.startsWith('tap ')).map((k) => JSON.parse(localStorage.getItem(k))));
+    const pages = context.pages().filter((p) => p.url().startsWith(this.demo));
+    const taps = await pages[0].evaluate(() => Object.keys(localStorage).filter((k) => k.startsWith('tap ')).map((k) => JSON.parse(localStorage.getItem(k))));
+    for (const p of pages) taps.push(await p.evaluate(() => window.__emitted()));
     taps.sort((a, b) => a[0] + a[2] - b[0] - b[2]);
     const tabs = {};
     for (const [, tab, , texts] of taps) (tabs[tab] = tabs[tab] || []).push(...texts);
@@ -161,15 +161,22 @@ class Rig {
     return { tabs, directives };
   }
 
-  /** Stored is what was emitted: byte for byte, in order, once. */
+  /** Stored is what was emitted: byte for byte, in order, once. Ends the recording. */
   async compare(context, id) {
+    for (const p of context.pages().filter((p) => p.url().startsWith(this.demo)))
+      await p.evaluate(() => {
+        rr.pause();
+        return rr.flush();
+      });
     const emitted = await this.emitted(context);
     const { tabs, directives } = this.stored(id);
+    const count = (all) => JSON.stringify(Object.fromEntries(Object.entries(all).map(([t, list]) => [t, list.length])));
+    const both = `emitted ${count(emitted)}, stored ${count(tabs)}`;
     let events = 0;
     for (const tab of new Set([...Object.keys(emitted), ...Object.keys(tabs)])) {
       const a = emitted[tab] || [], b = tabs[tab] || [];
       for (let i = 0; i < Math.max(a.length, b.length); i++)
-        assert.equal(b[i], a[i], `tab ${tab}, event ${i} of ${a.length}; ${b.length} stored`);
+        assert.equal(b[i], a[i], `tab ${tab}, event ${i}; ${both}`);
       events += a.length;
     }
     assert.ok(events > 0, 'nothing was emitted');
