@@ -363,6 +363,10 @@ accept_some(struct http *h, int listener)
 		if (fd == -1) {
 			if (errno == EINTR || errno == ECONNABORTED)
 				continue;
+			/* Without descriptors or memory it is tried again
+			 * when a connection ends, or in a while. */
+			if (errno != EAGAIN)
+				listeners_watch(h, false);
 			break;
 		}
 		conn_add(h, fd, &ss, len);
@@ -371,16 +375,23 @@ accept_some(struct http *h, int listener)
 		listeners_watch(h, false);
 }
 
-/* Cut connections whose request does not arrive. */
+/*
+ * Once a second: cut connections whose request does not arrive, and listen
+ * again if accept() failed.
+ */
 static void
 sweep(struct http *h, uint64_t now)
 {
 	struct http_conn *c;
 	uint64_t allowed = (uint64_t)h->limits.receive * 1000;
 
-	if (allowed == 0 || now - h->swept < SWEEP_MS)
+	if (now - h->swept < SWEEP_MS)
 		return;
 	h->swept = now;
+	if (!h->quiet && h->nconns < h->limits.connections)
+		listeners_watch(h, true);
+	if (allowed == 0)
+		return;
 	LIST_FOREACH(c, &h->conns, link)
 		if (c->since != 0 && now - c->since > allowed)
 			shutdown(c->fd, SHUT_RDWR);
@@ -881,7 +892,7 @@ http_timeout(struct http *h)
 	unsigned long long ms;
 
 	if (MHD_get_timeout(h->daemon, &ms) == MHD_NO || ms > SWEEP_MS)
-		return h->nconns == 0 ? -1 : SWEEP_MS;
+		return h->nconns == 0 && h->listening ? -1 : SWEEP_MS;
 	return (int)ms;
 }
 

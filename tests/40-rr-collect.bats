@@ -629,3 +629,53 @@ $c" ]
 	grep -q '^:stop .*{"title":"A","events":5}$' all
 	! grep -qF "$token" all
 }
+
+@test "rr-collect: a key's program goes over each event, its days to S2" {
+	cat >redact.jq <<-'EOF'
+	if .type == 5 then error("no")
+	elif .type == 3 then empty
+	elif .data.email then .data.email = "x"
+	else . end
+	EOF
+	echo 'one * filter=redact.jq days=3' >keys
+	start_ring -k keys
+	curl -sS -d '{}' "$collector/v1/sessions?key=one" >open.json
+	id=$(jq -r .id open.json) token=$(jq -r .token open.json)
+	session=$collector/v1/sessions/$id
+	s2-stream config -j "$(s2-stream name "$id")" | grep -q 259200
+	printf '%s\n' '{"type":4,"timestamp":1.50}' '{"type":2,"timestamp":2}' \
+	    '{"type":3}' '{"type":5}' '{"type":6,"data":{"email":"a@b"}}' >body
+	says 200 stored --data-binary @body "$session/lines?token=$token&tab=a&batch=1"
+	[ "$(jq .seq answer)" = 3 ]
+	# Nothing is left of it, but its number.
+	says 200 stored -d '{"type":3}' "$session/lines?token=$token&tab=a&batch=2"
+	says 200 stored -d '{"type":6}' "$session/lines?token=$token&tab=a&batch=3"
+	run -3 --separate-stderr rr cat "$id"
+	[ "$output" = '{"type":4,"timestamp":1.50}
+{"type":2,"timestamp":2}
+{"type":6,"data":{"email":"x"}}
+{"type":6}' ]
+	s2-tail "$(s2-stream name "$id")" | rr-reassemble -d >all || true
+	grep -q '^:gap tab=a batch=1 cause=filter events=1' all
+	grep -q '^:batch tab=a batch=3 .*snap=3 ' all
+	! grep -q 'a@b' all
+	echo 'one * filter=broken.jq' >keys
+	echo 'if' >broken.jq
+	run -78 rr-collect -k keys
+	[[ ${lines[-1]} == "rr-collect: 'keys', line 1: 'broken.jq': "* ]]
+}
+
+@test "rr-collect: connections beyond the limit wait their turn" {
+	start_ring --max-connections 3
+	local n fds=()
+	for n in 1 2 3; do
+		exec {fds[n]}<>"/dev/tcp/127.0.0.1/$port"
+	done
+	run -28 curl -s -m 1 "$collector/health/live"
+	exec {fds[2]}<&-
+	[ "$(curl -s -m 10 "$collector/health/live")" = live ]
+	exec {fds[1]}<&- {fds[3]}<&-
+	# With few descriptors there are as many connections as these allow.
+	run bash -c 'ulimit -n 100; rr-collect -l 127.0.0.1:0 </dev/null'
+	[[ $output == *'only 100 descriptors are allowed, so there will be at most 36 connections'* ]]
+}

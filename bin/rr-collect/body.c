@@ -147,6 +147,14 @@ body_end(struct body *b)
 	gzip_release(b);
 }
 
+int
+body_replace(struct body *b, struct buf *text)
+{
+	buf_release(&b->text);
+	b->text = *text;
+	return charge(b);
+}
+
 static int
 bad(struct judgement *j, const char *why, uint64_t line, uint64_t column)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
 #include "lines.h"
 #include "log.h"
 #include "post.h"
@@ -803,6 +804,28 @@ add_source(struct post *p)
 	    p->key->source);
 }
 
+/* What the key does to a batch.  0, or refused with -1. */
+static int
+filter_lines(struct http_request *r, struct post *p)
+{
+	struct judgement j;
+
+	if (p->key->filter != NULL) {
+		if (filter_body(&p->body, p->key->filter, &p->failed) == -1) {
+			refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+			return -1;
+		}
+		/* All may be gone; what is there is as good as before. */
+		body_judge_lines(&p->body, &j);
+		p->full = j.full;
+	}
+	if (p->replaya && replaya_mark(p) == -1) {
+		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		return -1;
+	}
+	return 0;
+}
+
 static void
 end(struct http_request *r)
 {
@@ -817,7 +840,10 @@ end(struct http_request *r)
 		    judge_body(r, p) == -1)
 			return;
 	}
+	if (p->kind == POST_LINES && filter_lines(r, p) == -1)
+		return;
 	if (p->kind == POST_OPEN) {
+		p->retention = p->key->retention;
 		session_id_make(in->clock, p->id);
 		if (add_source(p) == -1) {
 			refuse_for(r, VERDICT_AWAY, 1000, "no memory");

@@ -1,13 +1,20 @@
 #include "keys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "jqprog.h"
 
 #define OPENS_MAX	1000000	/* a minute */
 #define POSTS_MAX	1000000	/* a second */
+#define DAYS_MAX	36500
+#define READ		65536	/* bytes at a time */
+#define WHY_MAX		400	/* bytes of what is wrong with a program */
 #define BURST_SECONDS	10	/* of posts that may come at once */
 
 static const char key_chars[] = "abcdefghijklmnopqrstuvwxyz"
@@ -32,6 +39,8 @@ key_free(struct key *k)
 {
 	for (int i = 0; i < k->norigins; i++)
 		free(k->origins[i]);
+	if (k->filter != NULL)
+		jqprog_free(k->filter);
 	free(k);
 }
 
@@ -148,6 +157,36 @@ take_number(const char *value, long long max, double *out)
 	return NULL;
 }
 
+/* Compile a jq program.  NULL, or what is wrong, good until the next call. */
+static const char *
+take_filter(struct key *k, const char *path)
+{
+	static char wrong[WHY_MAX];
+	struct buf program = BUF_INIT(JQPROG_MAX + 1 + READ), why = BUF_INIT(WHY_MAX);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd != -1) {
+		while ((n = buf_read(&program, fd, READ)) > 0)
+			;
+		close(fd);
+	}
+	if (n == -1 || buf_add(&program, "", 1) == -1) {
+		snprintf(wrong, sizeof(wrong), "cannot read '%s': %s", path,
+		    strerror(errno));
+		buf_release(&program);
+		return wrong;
+	}
+	if (k->filter != NULL)
+		jqprog_free(k->filter);
+	k->filter = jqprog_new((const char *)buf_bytes(&program), &why);
+	snprintf(wrong, sizeof(wrong), "'%s': %.*s", path,
+	    (int)buf_size(&why), (const char *)buf_bytes(&why));
+	buf_release(&program);
+	buf_release(&why);
+	return k->filter == NULL ? wrong : NULL;
+}
+
 /* One word behind the key.  NULL, or what is wrong. */
 static const char *
 take_word(struct key *k, const char *word)
@@ -173,6 +212,13 @@ take_word(struct key *k, const char *word)
 		k->posts_rate = (struct rate){ n / 1000, n * BURST_SECONDS };
 		return why;
 	}
+	if (strncmp(word, "days=", 5) == 0) {
+		why = take_number(word + 5, DAYS_MAX, &n);
+		k->retention = (uint32_t)n * 86400;
+		return why;
+	}
+	if (strncmp(word, "filter=", 7) == 0)
+		return take_filter(k, word + 7);
 	if (!origin_is_valid(word))
 		return "neither an origin (https://shop.example, "
 		    "https://*.shop.example, null, *) nor a setting";
@@ -237,6 +283,8 @@ keys_merge(struct keys *keys, struct key **fresh, int n)
 		/* Requests point to it: change it where it is. */
 		for (int j = 0; j < old->norigins; j++)
 			free(old->origins[j]);
+		if (old->filter != NULL)
+			jqprog_free(old->filter);
 		fresh[i]->opens = old->opens;
 		fresh[i]->posts = old->posts;
 		*old = *fresh[i];

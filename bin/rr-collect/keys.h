@@ -3,7 +3,7 @@
  *
  * The file has one key a line; rr-collect(1), FILES, describes it:
  *
- *	KEY [ORIGIN ...] [source=NAME] [opens=N] [posts=N]
+ *	KEY ORIGIN ... [source=NAME] [opens=N] [posts=N] [days=N] [filter=FILE]
  *
  * Without a file there is one key, "dev", for pages of this machine alone.
  */
@@ -31,6 +31,8 @@ struct key {
 	char source[KEY_SOURCE_MAX + 1];
 	char *origins[KEY_ORIGINS_MAX];
 	int norigins;
+	uint32_t retention;	/* seconds; 0: the basin's */
+	struct jqprog *filter;	/* or NULL */
 	struct rate opens_rate, posts_rate;
 	struct bucket opens, posts;
 };

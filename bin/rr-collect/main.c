@@ -2,6 +2,7 @@
  * rr-collect: takes recordings over HTTP and hands them down the ring.
  */
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "settings.h"
 
 #define LISTEN_DEFAULT	"127.0.0.1:8787"
+#define DESCRIPTORS_ELSE 64	/* beside those of connections */
 #define STOP_MS		10000	/* requests may take that long at the end */
 #define WHY_MAX		512
 #define SESSIONS_MAX	100000	/* defaults of options */
@@ -65,12 +67,12 @@ struct collector {
 };
 
 static const char usage_text[] =
-"usage: rr-collect [-Rv] [-k keys] [-l address] [-P proxy] [-S secret]\n"
+"usage: rr-collect [-Rv] [-k keys] [-l addr] [-P proxy] [-S secret]\n"
 "    [-W dir] [-w dir] [--max-body n] [--max-connections n] [--max-memory n]\n"
 "    [--max-sessions n] [--max-stored n] [--opens n] [--posts n]\n"
 "\n"
-"Takes recordings over HTTP, writes them to standard output as lines, and reads\n"
-"from standard input what became of them: the upper end of rr-ingest.\n"
+"Takes recordings over HTTP, writes them to standard output as lines, and\n"
+"reads from standard input what became of them: the upper end of rr-ingest.\n"
 "\n"
 "  -k, --keys FILE      project keys and their origins\n"
 "  -l, --listen ADDR    HOST:PORT, unix:PATH or fd:N (" LISTEN_DEFAULT ")\n"
@@ -230,6 +232,25 @@ keep_time(struct collector *c)
 }
 
 /* ---- setting up ---- */
+
+/* Each connection needs a descriptor. */
+static void
+raise_limit(struct http_limits *l)
+{
+	struct rlimit r;
+	rlim_t need = (rlim_t)l->connections + DESCRIPTORS_ELSE;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= need)
+		return;
+	r.rlim_cur = r.rlim_max < need ? r.rlim_max : need;
+	if (setrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur < need) {
+		log_warn("only %llu descriptors are allowed, so there will "
+		    "be at most %llu connections; see ulimit -n",
+		    (unsigned long long)r.rlim_cur,
+		    (unsigned long long)r.rlim_cur - DESCRIPTORS_ELSE);
+		l->connections = (unsigned)(r.rlim_cur - DESCRIPTORS_ELSE);
+	}
+}
 
 /* A directory that an option names; -1 if none was given. */
 static int
@@ -488,6 +509,7 @@ main(int argc, char **argv)
 	parse_options(&c.options, argc, argv);
 	if (settings_load(&settings) == -1)
 		log_die(EXIT_CONFIG, "%s", settings.why);
+	raise_limit(&c.options.limits);
 	keep_time(&c);
 	set_up_ingest(&c, settings_prefix(&settings));
 	set_up_http(&c);

@@ -59,6 +59,8 @@ struct post {
 	uint32_t events;	/* of a gap */
 	const char *cause;	/* of a gap */
 	struct marks *marks;	/* of events without a number, or NULL */
+	uint32_t failed;	/* events that the key's program failed on */
+	uint32_t retention;	/* of what is opened, seconds; or 0 */
 	bool renew;		/* its token is to be renewed */
 	/* store.c's */
 	enum post_place place;

@@ -111,9 +111,8 @@ keep_events(struct buf *out, const char *start, const char *p, size_t n,
 	}
 }
 
-/* What tells events that are sent again. */
-static int
-mark(struct post *p)
+int
+replaya_mark(struct post *p)
 {
 	const char *line = (const char *)buf_bytes(&p->body.text), *eol;
 	const char *const end = line + buf_size(&p->body.text);
@@ -180,8 +179,6 @@ replaya_take(struct post *p, char secret[REPLAYA_SECRET_MAX + 1],
 		p->body.text.len = p->body.text.off + out.len;
 	}
 	buf_release(&out);
-	if (ok == 0 && p->kind == POST_LINES && mark(p) == -1)
-		ok = bad(j, "there is no room for it", 0);
 	return ok;
 }
 

@@ -39,6 +39,9 @@ int replaya_kind(const struct http_request *r);
 int replaya_take(struct post *p, char secret[REPLAYA_SECRET_MAX + 1],
     struct judgement *j);
 
+/* Sum up the lines of p's body, by which they are known again.  0 or -1. */
+int replaya_mark(struct post *p);
+
 /*
  * Write the answer to a post that was not refused.  'now' is ms since 1970,
  * token that of VERDICT_OPEN.  Returns its status.

@@ -23,6 +23,7 @@ struct unit {
 	struct post *post;		/* NULL: answered for being late */
 	bool full;
 	bool packed;
+	bool led;			/* a gap's record is first */
 	uint32_t last;
 	struct marks *marks;		/* of what it holds, or NULL */
 };
@@ -180,8 +181,11 @@ write_unit(struct ring *r, const struct post *p, const struct tab *tab,
 
 	switch (p->kind) {
 	case POST_OPEN:
-		buf_addf(b, ":create\n:match seq=0\n:fence set=active\n"
-		    ":meta ");
+		put(b, ":create");
+		if (p->retention > 0)
+			buf_addf(b, " {\"retention_policy\":{\"age\":%u}}",
+			    p->retention);
+		put(b, "\n:match seq=0\n:fence set=active\n:meta ");
 		break;
 	case POST_STOP:
 		buf_addf(b, ":fence use=active set=stopped\n:stop ");
@@ -208,6 +212,10 @@ write_unit(struct ring *r, const struct post *p, const struct tab *tab,
 			put_pair(b, ":match seq=", s->tail);
 			put(b, "\n");
 		}
+		if (p->failed > 0)
+			buf_addf(b, ":gap tab=%x batch=%u cause=filter "
+			    "events=%u within=1\n", p->tab, p->batch,
+			    p->failed);
 		put(b, ":batch tab=");
 		put_number(b, p->tab, 16, 1);
 		put_pair(b, " batch=", p->batch);
@@ -265,6 +273,7 @@ send(struct store *st, struct post *p, struct tab *tab)
 	u->post = p;
 	u->full = p->full;
 	u->packed = p->packed;
+	u->led = p->failed > 0;
 	u->marks = copy_marks(p->marks);
 	u->last = p->last;
 	u->tab = p->within ? NULL : tab;
@@ -328,9 +337,10 @@ submit_numbered(struct store *st, struct post *p)
 
 /*
  * Leave out the events that p begins with and that were stored last: it is
- * those again, since their answer did not arrive, and maybe more.
+ * those again, since their answer did not arrive, and maybe more.  True if
+ * nothing is left.
  */
-static void
+static bool
 drop_known(struct post *p, const struct marks *known)
 {
 	struct buf *b = &p->body.text;
@@ -338,18 +348,19 @@ drop_known(struct post *p, const struct marks *known)
 	uint32_t n;
 
 	if (known == NULL || p->marks == NULL || p->cut)
-		return;
+		return false;
 	p->cut = true;
 	for (n = 0; n < known->n; n++)
 		if (n == p->marks->n || p->marks->sum[n] != known->sum[n])
 			break;
 	/* All of those, or as many as it has. */
-	if (n < known->n && n < p->marks->n)
-		return;
+	if (n == 0 || (n < known->n && n < p->marks->n))
+		return false;
 	while (n-- > 0) {
 		eol = memchr(buf_bytes(b), '\n', buf_size(b));
 		buf_take(b, (size_t)(eol + 1 - buf_bytes(b)));
 	}
+	return buf_size(b) == 0;
 }
 
 /* Lines without a number: they get the next one of tab 0. */
@@ -378,8 +389,7 @@ submit_unnumbered(struct store *st, struct post *p)
 		answer_away(st, p, "too many tabs of one session");
 		return;
 	}
-	drop_known(p, s->marks);
-	if (buf_size(&p->body.text) == 0) {
+	if (drop_known(p, s->marks)) {
 		p->last = tab->last;
 		answer_repeat(st, p, tab);
 		return;
@@ -586,15 +596,16 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 {
 	struct session *s = u->session;
 	struct tab *tab = u->tab;
+	const uint64_t seq = a->seq + (u->led ? 1 : 0);
 	struct verdict v = { .code = VERDICT_STORED, .has_seq = true,
-	    .seq = a->seq };
+	    .seq = seq };
 
 	/* If others wrote in between, what they wrote is not known. */
 	if (a->seq == s->tail)
 		s->tail += a->count;
 	if (tab != NULL && u->last > tab->last) {
 		tab->last = u->last;
-		tab->seq = a->seq;
+		tab->seq = seq;
 	}
 	if (u->kind == POST_LINES) {
 		if (u->marks != NULL) {
@@ -606,8 +617,8 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 			tab->snapshot = SNAPSHOT_UNKNOWN;
 		if (u->full) {
 			tab->snapshot = SNAPSHOT_STORED;
-			tab->snap = a->seq <= RECORD_SNAP_MAX ?
-			    (uint32_t)a->seq : SNAP_NONE;
+			tab->snap = seq <= RECORD_SNAP_MAX ?
+			    (uint32_t)seq : SNAP_NONE;
 		}
 		v.snapshot = tab->snapshot == SNAPSHOT_NEVER;
 	} else if (u->kind == POST_OPEN) {
