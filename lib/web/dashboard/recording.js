@@ -160,6 +160,10 @@ export class Recording extends EventTarget {
     return end;
   }
 
+  get complete() {
+    return this.ranges.length === 1 && this.ranges[0][0] === 0 && this.ranges[0][1] >= this.tail;
+  }
+
   /** May more be read ahead of `at`? */
   wants(at) {
     let chars = 0;
@@ -390,10 +394,14 @@ export class Recording extends EventTarget {
   window(tab, at) {
     const t = this.tabs.get(tab);
     if (!t) return null;
-    let start;
-    for (const b of this.batches)
-      if (b.tab === tab && b.full && (!start || b.first <= at)) start = b;
-    if (!start) return null;
+    let start, before;
+    for (const b of this.batches) {
+      if (b.tab !== tab || b.first === undefined) continue;
+      if (b.first <= at) before = b;
+      if (b.full && (!start || b.first <= at)) start = b;
+    }
+    // What is between the snapshot and the time must be there, too.
+    if (!start || before && this.covered(start.seq) !== this.covered(before.seq)) return null;
     return { start, batches: this.run(start), early: start.first > at };
   }
 

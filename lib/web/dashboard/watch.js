@@ -21,6 +21,7 @@ const LIVE_BATCHES = 3;         // or so many batches
 const LIVE_MOST = 6000;         // ms behind the newest event, at most
 const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
 const RETRY = 3000;
+const BACK = 32;               // records to look back for a snapshot, at first
 
 /**
  * @param {string} id
@@ -33,7 +34,7 @@ export function watch(id, app) {
   let at = 0, playing = true, speed = 1, rate = 1, skip = true, fit = true;
   let live = false, stopFollowing = null, ages = [], liveAt = 0;
   let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
-  let buffering = false, reading = false, failed = null;
+  let sought, buffering = false, reading = false, failed = null;
   let hash = 0;
 
   // ---- what is on the screen -------------------------------------------
@@ -73,6 +74,7 @@ export function watch(id, app) {
       ...(action ? [h('button.quiet', { onclick: action[1] }, action[0])] : []));
   }
 
+  const tabNow = () => chosen === 'auto' ? rec.tabAt(at) : chosen;
   const begin = () => rec && isFinite(rec.first) ? rec.first : 0;
   const end = () => Math.max(isFinite(rec.last) ? rec.last : 0, live ? at : 0);
 
@@ -139,9 +141,10 @@ export function watch(id, app) {
   /** Shows what was at `at`: with the window the player has, or a new one. */
   async function show() {
     if (!ready || !rec) return;
-    const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+    const tab = tabNow();
     const w = tab !== undefined && rec.window(tab, at);
     if (!w) {
+      if (!reading && !buffering && !rec.complete && sought !== at) return fetchAt(at);
       if (!reading) veiled(rec.batches.length ? 'No snapshot of this page has come yet.' : 'Nothing has been recorded yet.', 'bare');
       return;
     }
@@ -210,7 +213,7 @@ export function watch(id, app) {
 
   /** What need not be looked at in every frame. */
   function slow() {
-    const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+    const tab = tabNow();
     const next = shown && rec.batches.find((b) => b.tab === shown.tab && b.full && b.seq > shown.start.seq && b.first <= at && b.first > at - 2000);
     if (!shown || tab !== undefined && tab !== shown.tab && rec.window(tab, at) || next && shown.chars > WINDOW_CHARS) {
       shown = null;
@@ -263,12 +266,20 @@ export function watch(id, app) {
   async function fetchAt(t) {
     if (buffering) return;
     buffering = true;
+    sought = t;
     const was = opened;
     post({ op: 'pause' });
     const timer = setTimeout(() => veiled('Reading this part'), was ? 300 : 0);
     try {
-      const from = await rec.locate(t, signal);
-      await rec.read(from, () => !rec.loaded(at) || !rec.window(chosen === 'auto' ? rec.tabAt(at) : chosen, at), signal);
+      await rec.read(await rec.locate(t, signal), () => !rec.loaded(at), signal);
+      // No snapshot in it: further back.
+      for (let step = BACK; !rec.window(tabNow(), at); step *= 4) {
+        const here = rec.batches.filter((b) => b.first <= at).pop();
+        const [first] = here && rec.covered(here.seq) || [0];
+        if (!first) break;
+        const from = Math.max(0, first - step);
+        await rec.piece(from, first - from, signal);
+      }
     } catch (e) {
       fault(e);
     }
