@@ -99,7 +99,7 @@ struct call {
 	enum s2_type type;
 	enum s2_type accept;
 	bool had_token;
-	char path[S2_PATH_MAX];
+	char *path;		/* of the last request */
 	char curl_error[CURL_ERROR_SIZE];
 	TAILQ_ENTRY(call) queue;
 	TAILQ_ENTRY(call) time;
@@ -934,6 +934,7 @@ s2_call_free(struct s2_call *call)
 	curl_easy_cleanup(c->easy);
 	curl_slist_free_all(c->headers);
 	buf_release(&c->pub.body);
+	free(c->path);
 	free(c);
 }
 
@@ -946,8 +947,9 @@ s2_call_start(struct s2_call *call, const struct s2_request *req)
 	c->finished = false;
 	c->pub.failed = false;
 	memset(&c->pub.error, 0, sizeof c->pub.error);
-	strlcpy(c->path, req->path, sizeof c->path);
-	if (set_up(c, req) == -1) {
+	free(c->path);
+	c->path = strdup(req->path);
+	if (c->path == NULL || set_up(c, req) == -1) {
 		s2_error_local(&c->pub.error, false, "cannot prepare a "
 		    "request: out of memory, or the access token is longer "
 		    "than 8000 bytes");

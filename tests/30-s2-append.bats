@@ -62,6 +62,10 @@ through_proxy() {
 	    S2_BASIN_ENDPOINT=http://127.0.0.1:$proxy_port "$@"
 }
 
+grown_or_gone() {
+	gone "$3" || (($(tail_of "$1") > $2))
+}
+
 @test "help, version, wrong use" {
 	run -0 s2-append --help
 	[[ $output == "usage: s2-append "* ]]
@@ -183,12 +187,12 @@ through_proxy() {
 	    ':fence use=active' '{"type":3}' ':end token=b' \
 	    '{"type":3}' ':end token=c' | rr-frame >rec
 	run -4 --separate-stderr s2-append "$B/x" <rec
-	sed 's/time=[0-9]*/time=T/' <<<"$output" | diff - <(cat <<-'END'
+	acks - <<<"$output" >got
+	diff got - <<-'END'
 		:ack token=a seq=1 count=1 time=T
 		:nak token=b reason=fenced status=412 {"fence":"stopped"}
 		:nak token=c reason=fenced status=412 {"fence":"stopped"}
 	END
-	)
 	[[ $(tail_of x) == 2 ]]
 }
 
@@ -299,15 +303,14 @@ through_proxy() {
 }
 
 @test "cut connections: each record once" {
-	batches 6000 900 >lines
-	for seed in 1 2 3; do
+	batches 4000 900 >lines
+	for seed in 1 2; do
 		cut_proxy $seed 500 2500000
 		slowly <lines | rr-frame |
 		    through_proxy s2-append -v -c "$B/x$seed" >out 2>err
 		stop "$proxy_pid"
 		same_events "x$seed" lines
-		[[ $(sed 's/.*count=\([0-9]*\).*/\1/' out |
-		    paste -sd+ | bc) == 6000 ]]
+		[[ $(awk -F'[ =]' '{ n += $7 } END { print n }' out) == 4000 ]]
 	done
 	grep -q 'again in' err
 }
@@ -315,25 +318,21 @@ through_proxy() {
 @test "cut connections with other writers in between" {
 	batches 3000 900 >lines
 	cut_proxy 7 500 2500000
-	mkfifo in
 	s2-append -c "$B/x" </dev/null
-	(while [[ ! -e done ]]; do
+	(n=0
+	while [[ ! -e enough ]]; do
 		printf '{"type":5}\n' | rr-frame | s2-append "$B/x"
+		echo $((++n)) >others
 	done) 3>&- &
 	other=$!
 	slowly <lines | rr-frame |
 	    through_proxy s2-append "$B/x" >out 2>err
-	touch done
+	touch enough
 	wait $other
 	grep -v '^:' lines >wanted
 	s2-tail "$B/x" >got.rec
 	rr-reassemble -t 1 <got.rec | cmp - wanted
-	# No batch is there twice, either.
-	n=$(rr-reassemble -d <got.rec 2>&1 | grep -c '^:batch tab=0' || :)
-	total=$(tail_of x)
-	((total >= 3000 && n <= 1))
-	others=$(grep -c . <(s2-append -v "$B/x" </dev/null) || :)
-	[[ $others == 0 ]]
+	[[ $(tail_of x) == $((3000 + $(cat others))) ]]
 }
 
 @test "s2-lite is killed and started again: each record once" {
@@ -358,15 +357,15 @@ through_proxy() {
 @test "s2-append is killed and repeated with -s: each record once" {
 	batches 3000 900 >lines
 	rr-frame <lines >rec
+	before=0
 	for ((i = 0; i < 8; i++)); do
 		start sh -c "awk '{ print; fflush() }
 		    NR % 90 == 0 { system(\"sleep 0.02\") }' <lines |
 		    rr-frame | s2-append -c -s 0 $B/x"
-		wait_until 10 sh -c "curl -s -H 'S2-Basin: $RR_BASIN' \
-		    $S2_BASIN_ENDPOINT/v1/streams/x/records/tail |
-		    grep -q 'seq_num\":[1-9]'"
-		kill -s KILL -- "-$pid"
+		wait_until 10 grown_or_gone x "$before" "$pid"
+		kill -s KILL -- "-$pid" || :
 		ended "$pid" || :
+		before=$(tail_of x)
 	done
 	s2-append -c -s 0 "$B/x" <rec
 	same_events x lines
@@ -475,7 +474,7 @@ through_proxy() {
 }
 
 @test "many: cut connections lose nothing that is acknowledged" {
-	awk 'BEGIN { srand(1); for (i = 0; i < 6000; i++) {
+	awk 'BEGIN { srand(1); for (i = 0; i < 4000; i++) {
 		s = i % 20; n[s]++; x = ""
 		while (length(x) < 900) x = x sprintf("%08x", rand() * 2^32)
 		print ":stream name=s" s
@@ -486,7 +485,7 @@ through_proxy() {
 	cut_proxy 3 500 400000
 	slowly <lines | rr-frame |
 	    through_proxy s2-append -m "$B" >out
-	[[ $(grep -c '^:ack' out) == 6000 ]]
+	[[ $(grep -c '^:ack' out) == 4000 ]]
 	[[ $(grep -vc '^:ack' out) == 0 ]] || fail "$(grep -v '^:ack' out)"
 	for ((s = 0; s < 20; s++)); do
 		grep '^{' lines | awk -v s=$s 'NR % 20 == (s + 1) % 20' >wanted

@@ -36,7 +36,7 @@
 #define STREAM_PIECES	1024
 #define PIECE_COST	sizeof(struct piece)	/* beside its bytes */
 
-#define SLOTS_MAX	160	/* calls of one connection */
+#define SLOTS_MAX	96	/* calls of one connection */
 #define SESSIONS_MAX	64	/* of these, at most so many sessions */
 #define IDLE_MAX	2000	/* ms until an idle session is closed */
 #define TICK		20	/* ms between looks at what may be overdue */

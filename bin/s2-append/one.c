@@ -73,7 +73,6 @@ enum phase {
 
 static struct one {
 	const struct options *opt;
-	struct s2 *s2;
 	struct s2_call *call;	/* for all but the session */
 	struct appender session;
 	enum phase phase;
@@ -959,7 +958,6 @@ void
 one_init(const struct options *opt, struct s2 *s2)
 {
 	one.opt = opt;
-	one.s2 = s2;
 	one.phase = START;
 	TAILQ_INIT(&one.batches);
 	TAILQ_INIT(&one.units);
