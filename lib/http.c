@@ -26,6 +26,7 @@
 #define FORWARDED_MAX	8	/* X-Forwarded-For headers of a request */
 #define STREAM_BLOCK	16384	/* bytes asked of fill() at a time */
 #define SWEEP_MS	1000	/* how often late requests are looked for */
+#define GRACE_MS	500	/* for a request to come, before the end */
 
 struct http_conn {
 	LIST_ENTRY(http_conn) link;
@@ -373,6 +374,20 @@ accept_some(struct http *h, int listener)
 	}
 	if (h->nconns >= h->limits.connections)
 		listeners_watch(h, false);
+}
+
+/*
+ * Before the end: who has just come, or was just answered, may have a request
+ * on its way.  Of the others, what has arrived is still read, then its end.
+ */
+static void
+shut_idle(struct http *h, uint64_t now)
+{
+	struct http_conn *c;
+
+	LIST_FOREACH(c, &h->conns, link)
+		if (c->request == NULL && now - c->since >= GRACE_MS)
+			shutdown(c->fd, SHUT_RD);
 }
 
 /*
@@ -841,8 +856,7 @@ http_new(const struct http_program *program, const struct http_limits *limits)
 		return NULL;
 	}
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
-	    serve, h,
+	    MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, serve, h,
 	    MHD_OPTION_NOTIFY_COMPLETED, request_done, h,
 	    MHD_OPTION_NOTIFY_CONNECTION, see_connection, h,
 	    MHD_OPTION_CONNECTION_LIMIT, limits->connections + 1,
@@ -906,14 +920,14 @@ http_run(struct http *h)
 		if (events[i].data.fd != -1)
 			accept_some(h, events[i].data.fd);
 	MHD_run(h->daemon);
+	if (h->quiet)
+		shut_idle(h, now_ms());
 	sweep(h, now_ms());
 }
 
 void
 http_quiesce(struct http *h)
 {
-	struct http_conn *c;
-
 	if (h->quiet)
 		return;
 	for (int i = 0; i < h->nlisteners; i++)
@@ -921,10 +935,7 @@ http_quiesce(struct http *h)
 	listeners_watch(h, false);
 	h->nlisteners = 0;
 	h->quiet = true;
-	/* What has arrived is still read, then its end. */
-	LIST_FOREACH(c, &h->conns, link)
-		if (c->request == NULL)
-			shutdown(c->fd, SHUT_RD);
+	shut_idle(h, now_ms());
 }
 
 unsigned

@@ -446,7 +446,7 @@ is_finished(const struct collector *c)
 		    http_requests(c->http));
 		return true;
 	}
-	return http_requests(c->http) == 0 && !c->waiting &&
+	return http_connections(c->http) == 0 && !c->waiting &&
 	    buf_size(&c->ingest.store.ring.queue) == 0;
 }
 

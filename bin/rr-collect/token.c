@@ -169,7 +169,8 @@ secret_read(struct signer *s, const char *path, char *why, size_t size)
 		return -1;
 	}
 	close(fd);
-	if (S_ISREG(st.st_mode) && (st.st_mode & 077) != 0) {
+	/* Its group's bits may stand for a list of who may read it. */
+	if (S_ISREG(st.st_mode) && (st.st_mode & 027) != 0) {
 		snprintf(why, size, "others can read the secret file '%s'; "
 		    "chmod 600 it", path);
 		return -1;
