@@ -75,7 +75,7 @@ find_place(struct sse_message *m, const struct directive *d, const char **why)
 	if (directive_number(d, "time", INT64_MAX, &m->time, why) == -1 ||
 	    (has_seq = directive_number(d, "seq", INT64_MAX, &seq,
 	    why)) == -1 ||
-	    directive_number(d, "seqs", RECORD_PARTS_MAX, &seqs, why) == -1 ||
+	    directive_number(d, "seqs", UINT64_MAX >> 1, &seqs, why) == -1 ||
 	    (has_next = directive_number(d, "next", INT64_MAX, &m->next,
 	    why)) == -1)
 		return -1;
