@@ -7,6 +7,7 @@
 #include "record.h"
 #include "scan.h"
 
+#define TRUST_MAX	65536	/* bytes made room for before they come */
 #define GZIP_CHUNK	16384	/* bytes unpacked at a time */
 #define GZIP_MEMORY	49152	/* what zlib holds meanwhile, about */
 #define GZIP_WINDOW	(15 + 16)	/* zlib's largest, and gzip's frame */
@@ -44,9 +45,14 @@ body_start(struct body *b, struct budget *budget, size_t max, bool gzip,
 		}
 	} else if (expected > max) {
 		b->state = BODY_BIG;
-	} else if (budget->used + expected > budget->max ||
-	    buf_reserve(&b->text, expected + 1) == NULL || charge(b) == -1) {
-		b->state = BODY_NO_ROOM;
+	} else {
+		/* What is only announced shall not keep others out. */
+		if (expected > TRUST_MAX)
+			expected = TRUST_MAX;
+		if (budget->used + expected > budget->max ||
+		    buf_reserve(&b->text, expected + 1) == NULL ||
+		    charge(b) == -1)
+			b->state = BODY_NO_ROOM;
 	}
 }
 

@@ -47,8 +47,10 @@ void body_add(struct body *, const void *, size_t n);
 /* That was all of it: the state is final. */
 void body_end(struct body *);
 
-/* Its text is this from now on: 'text' is taken over.  0, or -1 if there is no
- * room for it. */
+/*
+ * Its text is this from now on: 'text' is taken over.  0, or -1 if there is no
+ * room for it.
+ */
 int body_replace(struct body *, struct buf *text);
 
 /* What judging found. */

@@ -550,12 +550,11 @@ query_is(const struct http_request *r, const char *key, const char *value)
 }
 
 /* Make ready for the body, or refuse it for what its head says. */
-static int
+static void
 start_body(struct http_request *r, struct post *p)
 {
 	struct ingest *in = r->arg;
-	size_t max = p->kind == POST_LINES || p->replaya ? in->body_max :
-	    INGEST_META_MAX;
+	size_t max = p->kind == POST_LINES ? in->body_max : INGEST_META_MAX;
 	const char *coding = http_header(r, "Content-Encoding");
 	bool gzip = query_is(r, "gz", "1") ||
 	    (coding != NULL && strcmp(coding, "gzip") == 0);
@@ -564,12 +563,11 @@ start_body(struct http_request *r, struct post *p)
 	if (r->length != HTTP_LENGTH_UNKNOWN && r->length > max) {
 		refuse(r, VERDICT_BIG, 0, p->kind == POST_LINES ?
 		    "the batch is too long; split it" : "it is too long");
-		return -1;
+		return;
 	}
 	if (r->length != HTTP_LENGTH_UNKNOWN)
 		expected = (size_t)r->length;
 	body_start(&p->body, &in->budget, max, gzip, expected);
-	return 0;
 }
 
 static void
@@ -636,8 +634,10 @@ begin_replaya(struct http_request *r)
 		start_body(r, p);
 }
 
-/* Its body is here: find out who sends it, and what is to be stored.  0, or
- * refused with -1. */
+/*
+ * Its body is here: find out who sends it, and what is to be stored.  0, or
+ * refused with -1.
+ */
 static int
 end_replaya(struct http_request *r, struct post *p)
 {

@@ -172,8 +172,10 @@ replaya_take(struct post *p, char secret[REPLAYA_SECRET_MAX + 1],
 	    stopping) == -1)
 		ok = bad(j, "there is no room for it", 0);
 	if (ok == 0) {
-		/* It is no longer than before: names are as long or shorter,
-		 * and an LF stands where a ',' or ']' was. */
+		/*
+		 * It is no longer than before: names are as long or shorter,
+		 * and an LF stands where a ',' or ']' was.
+		 */
 		memcpy(p->body.text.data + p->body.text.off, out.data,
 		    out.len);
 		p->body.text.len = p->body.text.off + out.len;

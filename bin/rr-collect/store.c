@@ -284,8 +284,10 @@ send(struct store *st, struct post *p, struct tab *tab)
 	p->unit = u;
 	p->place = POST_STORING;
 	p->until = st->now + STORE_MS;
-	/* The queue has it now; only a batch that may yet get another number
-	 * must be written again. */
+	/*
+	 * The queue has it now; only a batch that may yet get another number
+	 * may have to be written again.
+	 */
 	if (p->kind != POST_LINES || p->numbered)
 		body_release(&p->body);
 }
