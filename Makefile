@@ -54,7 +54,7 @@ PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
 	systemd/*.[1-9])
 UNITS_C  := $(wildcard tests/unit/*.c)
 UNITS    := $(notdir $(wildcard systemd/*.target systemd/*.socket \
-	systemd/*.service))
+	systemd/*.service systemd/*.timer))
 
 all: programs build/lib/loopback.so scripts web
 	@:

@@ -84,14 +84,10 @@ files_in() {
 		page=${page#man:}
 		[ -e "$man/man${page: -2:1}/${page%(*}.${page: -2:1}" ]
 	done < <(grep -ho 'man:[^ ]*' dest/usr/local/lib/systemd/system/*)
-	# And each page that a page of ours names is ours, or the system's.
+	# And each page of ours that another names.
 	while read -r page; do
 		[[ -e $man/man${page##* }/${page// /.} ]] ||
-		    case $page in
-		    'jq 1' | 'curl 1' | 'zstd 1' | 'sd_notify 3' | \
-			'systemctl 1' | 'journalctl 1') ;;
-		    *) fail "no page: $page" ;;
-		    esac
-	done < <(grep -hoE '^\.Xr [a-z0-9.-]+ [1-8]' "$man"/man*/* |
-	    cut -d ' ' -f 2- | sort -u)
+		    fail "no page: $page"
+	done < <(grep -hoE '^\.Xr (rr|s2-|sse-)[a-z0-9.-]* [1-8]' \
+	    "$man"/man*/* | cut -d ' ' -f 2- | sort -u)
 }

@@ -24,9 +24,10 @@ teardown_file() {
 @test "units: systemd-analyze has nothing to say, and little to fear" {
 	local unit
 	inside systemd-analyze verify --man=no rrpipe.target \
-	    rr-collect.socket rr-view.socket rr-secret.service "${UNITS[@]}" \
+	    rr-collect.socket rr-view.socket rr-janitor.timer \
+	    rr-janitor.service rr-secret.service "${UNITS[@]}" \
 	    2>&1 | tee /dev/stderr | cmp - /dev/null
-	for unit in rr-secret.service "${UNITS[@]}"; do
+	for unit in rr-secret.service rr-janitor.service "${UNITS[@]}"; do
 		inside systemd-analyze security --offline=true \
 		    --threshold=20 --no-pager "$unit" | tail -n 1
 	done
@@ -178,6 +179,22 @@ is_not_ready() {
 # settings LINE...: replaces the settings file.
 settings() {
 	printf '%s\n' "$@" >"$BATS_FILE_TMPDIR/root/etc/rrpipe/rrpipe.conf"
+}
+
+@test "the janitor ends what is idle" {
+	local id
+	id=$(<"$BATS_FILE_TMPDIR/id")
+	settings RR_LEASE=1
+	inside systemctl --quiet is-active rr-janitor.timer
+	# The timer may have started it, with the usual lease.
+	inside systemctl restart rr-janitor
+	inside rr ls -j "$id" | jq -e '.state == "stopped"'
+	# S2 away is no failure.
+	settings RR_LEASE=1 S2_ACCOUNT_ENDPOINT=http://127.0.0.1:1 \
+	    S2_BASIN_ENDPOINT=http://127.0.0.1:1
+	inside systemctl start rr-janitor
+	settings
+	none_failed
 }
 
 @test "a wrong setting is told once, and the right one heals" {
