@@ -39,6 +39,7 @@
 #define SLOTS_MAX	96	/* calls of one connection */
 #define SESSIONS_MAX	64	/* of these, at most so many sessions */
 #define IDLE_MAX	2000	/* ms until an idle session is closed */
+#define CROWD		128	/* pieces; see crowded() */
 #define TICK		20	/* ms between looks at what may be overdue */
 
 #define JOINED_KEEP	65536	/* bytes of memory that a session keeps */
@@ -1261,10 +1262,17 @@ many_init(const struct options *opt, struct s2 *s2)
 	}
 }
 
+static bool
+many_crowded(void)
+{
+	return many.pieces > CROWD;
+}
+
 const struct mode many_mode = {
 	.field = many_field,
 	.drained = many_drained,
 	.hungry = many_hungry,
+	.crowded = many_crowded,
 	.timeout = many_timeout,
 	.run = many_run,
 	.finished = many_finished,

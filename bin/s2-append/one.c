@@ -924,6 +924,12 @@ one_hungry(void)
 	    one.nunits < UNITS_MAX;
 }
 
+static bool
+one_crowded(void)
+{
+	return false;
+}
+
 static int
 one_timeout(void)
 {
@@ -991,6 +997,7 @@ const struct mode one_mode = {
 	.field = one_field,
 	.drained = one_drained,
 	.hungry = one_hungry,
+	.crowded = one_crowded,
 	.timeout = one_timeout,
 	.run = one_run,
 	.finished = one_finished,

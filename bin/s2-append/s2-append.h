@@ -51,6 +51,8 @@ struct mode {
 	void (*drained)(bool end);
 	/* More input may be read. */
 	bool (*hungry)(void);
+	/* So much is under way that a turn is better made of more. */
+	bool (*crowded)(void);
 	/* ms until run() has something to do, or -1. */
 	int (*timeout)(void);
 	/* After the engine ran. */
