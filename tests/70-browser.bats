@@ -4,8 +4,9 @@
 load helper
 
 browser() {
-	run -0 node "$ROOT/tests/browser/$1.mjs"
+	run node "$ROOT/tests/browser/$1.mjs"
 	echo "$output"
+	((status == 0))
 }
 
 @test "what is typed in one browser is on another's screen, and in the replay" {
