@@ -537,3 +537,20 @@ grown_or_gone() {
 	[[ $(grep -c '^:ack' out) == 1024 ]]
 	[[ $(grep -c 'reason=full$' out) == 76 ]]
 }
+
+@test "the examples of its page" {
+	cp "$DATA/gen-session-shop.ndjson" a.ndjson
+	page_examples "$ROOT/bin/s2-append/s2-append.1" |
+	    sed "s|s2://my-basin|$B|; s|\\\e|\\\\|g" >script
+	bash -euo pipefail script >out
+	n=$(rr-frame <a.ndjson | s2-append -v -c "$B/c" |
+	    awk -F'[ =]' '{ n += $7 } END { print n }')
+	acks out | sort >got
+	diff got - <<-END
+		:ack token=1 seq=0 count=1 time=T
+		:ack token=2 seq=0 count=1 time=T
+		:ack token=x seq=$n count=2 time=T
+	END
+	s2-tail "$B/demo" | rr-reassemble | cmp - a.ndjson
+	[[ $(tail_of a) == 1 && $(tail_of b) == 1 ]]
+}
