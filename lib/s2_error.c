@@ -163,7 +163,10 @@ s2_error_answer(struct s2_error *e, const char *what, int status,
 	else
 		judge(e);
 	e->exit = exit_of(e);
-	if (e->fenced)
+	if (e->fenced && e->fence_len == 0)
+		snprintf(e->text, sizeof e->text, "%s: refused: the stream has "
+		    "no fencing token", what);
+	else if (e->fenced)
 		snprintf(e->text, sizeof e->text, "%s: refused: the stream is "
 		    "fenced by '%s'", what, e->fence);
 	else if (e->mismatch)

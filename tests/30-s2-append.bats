@@ -279,6 +279,31 @@ grown_or_gone() {
 	[[ $stderr == *"nothing went through for 1 s; last: "*"onnect"* ]]
 }
 
+@test "TLS: HTTP/2 by ALPN, and a certificate that is not known" {
+	port=$(free_port)
+	read -ra lite <<<"$("$ROOT/scripts/s2-lite" path)"
+	start env SL8_MANIFEST_POLL_INTERVAL=100ms "${lite[@]}" \
+	    --port "$port" --tls-self
+	wait_until 20 curl -sko /dev/null "https://localhost:$port/health"
+	export S2_ACCOUNT_ENDPOINT=https://localhost:$port
+	export S2_BASIN_ENDPOINT=https://localhost:$port
+	curl -sSko /dev/null -H 'Content-Type: application/json' \
+	    -d "{\"basin\":\"$RR_BASIN\"}" "$S2_ACCOUNT_ENDPOINT/v1/basins"
+	batches 3000 900 >lines
+	rr-frame <lines >rec
+	run -78 s2-append -c "$B/x" <rec
+	[[ $output == *"certificate"* ]]
+	export S2_SSL_NO_VERIFY=1
+	s2-append -c "$B/x" <rec
+	s2-tail "$B/x" | rr-reassemble >got
+	grep -v '^:' lines | cmp - got
+	# Two streams side by side on one connection.
+	printf '%s\n' ':stream name=a' ':create' '{"type":3}' ':end token=1' \
+	    ':stream name=b' ':create' '{"type":3}' ':end token=2' |
+	    rr-frame | s2-append -m -n 1 "$B" >out
+	[[ $(grep -c '^:ack' out) == 2 ]]
+}
+
 @test "SIGTERM is an end of the input" {
 	printf '{"type":3}\n' | rr-frame >rec
 	mkfifo in
