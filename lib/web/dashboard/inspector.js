@@ -20,7 +20,7 @@ const SOURCES = ['DOM', 'Mouse', 'Mouse', 'Scroll', 'Resize', 'Input', 'Touch', 
  * @param {{seek(at: number): void, stop(): void, remove(): void}} on
  */
 export function inspector(rec, on) {
-  let view = 'activity', query = '', at = rec.first, rows = [], current, drawn = '';
+  let view = 'activity', query = '', at = rec.first, rows = [], current, drawn = '', partial = false;
   const body = h('.rows', { role: 'tabpanel', id: 'inspect', tabIndex: -1 });
   const search = h('input', { type: 'search', placeholder: 'Find in this session', 'aria-label': 'Find in this session', oninput() {
     query = search.value.trim().toLowerCase();
@@ -84,13 +84,17 @@ export function inspector(rec, on) {
     }
     const filter = VIEWS[view][1];
     const list = rec.marks.filter((m) => filter(m) && has(describe(m) + (m.stack || '') + (m.detail || '')));
-    const shown = list.slice(-MOST_ROWS);
+    // Of a long list the part around the time.
+    const here = list.findIndex((m) => m.at > at);
+    const start = Math.max(0, Math.min(list.length - MOST_ROWS, (here < 0 ? list.length : here) - MOST_ROWS / 2));
+    const shown = list.slice(start, start + MOST_ROWS);
+    partial = list.length > shown.length;
     // What goes on live only adds lines.
     const same = drawn === view + query && rows.length && shown[0] === rows[0].m && shown[rows.length - 1] === rows[rows.length - 1].m;
     const more = shown.slice(same ? rows.length : 0).map((m) => ({ m, el: row(m) }));
     rows = same ? [...rows, ...more] : more;
     if (same) body.append(...more.map((r) => r.el));
-    else body.replaceChildren(...(list.length > shown.length ? [h('p.nothing', {}, `The first ${list.length - shown.length} are not shown; search to narrow.`)] : []),
+    else body.replaceChildren(...(partial ? [h('p.nothing', {}, `${shown.length} of ${list.length}, around the time; search to narrow.`)] : []),
       ...(rows.length ? rows.map((r) => r.el) : [empty()]));
     drawn = view + query;
     follow(!same);
@@ -196,7 +200,7 @@ export function inspector(rec, on) {
     set(t) {
       const moved = Math.abs(t - at) > 1500;
       at = t;
-      if (view === 'raw' && moved) later();
+      if (moved && (view === 'raw' || partial)) later();
       follow();
     },
     find: () => search.focus(),
