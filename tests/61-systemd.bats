@@ -66,6 +66,22 @@ teardown_file() {
 	echo "$id" >"$BATS_FILE_TMPDIR/id"
 }
 
+@test "the collector knows who is watched by the dashboard" {
+	local open url
+	open=$(on_net curl -sSf -X POST "$COLLECTOR/v1/sessions?key=dev")
+	url=$(jq -r '"\(.id)/lines?token=\(.token)&tab=00000001"' <<<"$open")
+	start nsenter -t "$(leader)" -n curl -sN -o /dev/null \
+	    "$DASHBOARD/api/sessions/$(jq -r .id <<<"$open")/live?from=0"
+	wait_until 20 is_watched "$url"
+}
+
+is_watched() {
+	((++batch))
+	on_net curl -sSf --data-binary '{"type":3}' \
+	    "$COLLECTOR/v1/sessions/$1&batch=$batch" | jq -e .watched
+}
+batch=0
+
 # as USER COMMAND...: in the container.
 as() {
 	local user=$1
@@ -210,10 +226,10 @@ settings() {
 }
 
 @test "another S2, whose token is told to nobody" {
-	local etc=$BATS_FILE_TMPDIR/root/etc unit pid
+	local etc=$BATS_FILE_TMPDIR/root/etc unit each
 	settings S2_ACCOUNT_ENDPOINT=http://127.0.0.1:8790 \
 	    S2_BASIN_ENDPOINT=http://127.0.0.1:8790
-	for unit in rr-collect rr-view; do
+	for unit in rr-collect rr-view rr-janitor; do
 		install -Dm 644 -t "$etc/systemd/system/$unit.service.d" \
 		    "$ROOT/examples/systemd/cloud.conf"
 	done
@@ -228,8 +244,9 @@ settings() {
 	inside systemctl restart rr-collect rr-view
 	is_ready
 	on_net curl -sSf "$DASHBOARD/api/sessions" | jq -e '.sessions | length > 0'
-	for pid in $(inside cat /sys/fs/cgroup/system.slice/rr-collect.service/cgroup.procs); do
-		inside cat "/proc/$pid/environ" "/proc/$pid/cmdline" >proc
+	for each in $(inside cat \
+	    /sys/fs/cgroup/system.slice/rr-collect.service/cgroup.procs); do
+		inside cat "/proc/$each/environ" "/proc/$each/cmdline" >proc
 		run grep -aF a-good-token proc
 		[ "$status" = 1 ]
 	done
@@ -240,10 +257,79 @@ settings() {
 	none_failed
 
 	settings
-	rm -r "$etc"/systemd/system/rr-{collect,view}.service.d
+	rm -r "$etc"/systemd/system/rr-{collect,view,janitor}.service.d
 	inside systemctl daemon-reload
 	inside systemctl restart s2-lite rr-collect rr-view
 	wait_until 20 is_ready
+}
+
+# site NAME CURL'S WORDS...: a request to a name that nginx serves.
+site() {
+	local name=$1
+	shift
+	on_net curl -sS --cacert shop.pem --resolve "$name:443:127.0.0.1" "$@"
+}
+
+@test "behind nginx, as in examples/proxy" {
+	local etc=$BATS_FILE_TMPDIR/root/etc open id
+	local rec=https://rec.shop.example replay=https://replay.shop.example
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout "$etc/ssl/private/shop.key" -out shop.pem -days 2 \
+	    -subj /CN=shop.example -addext \
+	    'subjectAltName=DNS:rec.shop.example,DNS:replay.shop.example' 2>&1
+	cp shop.pem "$etc/ssl/certs/shop.pem"
+	echo "me:$(openssl passwd -apr1 secret)" >"$etc/nginx/rrpipe.passwd"
+	cp "$ROOT/examples/proxy/nginx.conf" "$etc/nginx/sites-enabled/rrpipe"
+	echo 'pk_shop https://shop.example' >"$etc/rrpipe/keys"
+	settings 'RR_COLLECT_OPTIONS=-k /etc/rrpipe/keys -P 127.0.0.1'
+	install -Dm 644 -t "$etc/systemd/system/rr-view.socket.d" \
+	    "$ROOT/examples/systemd/view-socket.conf"
+	inside systemctl daemon-reload
+	inside systemctl stop rr-view.service
+	inside systemctl restart rr-view.socket rr-collect nginx
+
+	# Recordings, of the pages that may.
+	run site rec.shop.example -o /dev/null -w '%{http_code}' -X POST \
+	    -H 'Origin: https://evil.example' "$rec/v1/sessions?key=pk_shop"
+	[ "$output" = 403 ]
+	open=$(site rec.shop.example -f -X POST \
+	    -H 'Origin: https://shop.example' "$rec/v1/sessions?key=pk_shop")
+	id=$(jq -r .id <<<"$open")
+	{
+		printf '{"type":3,"data":"'
+		head -c 8000000 /dev/zero | tr '\0' x
+		printf '"}\n'
+	} >large
+	site rec.shop.example -f --data-binary @large \
+	    "$rec/v1/sessions/$id/lines?token=$(jq -r .token <<<"$open")"
+	inside rr cat "$id" | cmp - large
+
+	# The dashboard, for those who know the password.
+	run site replay.shop.example -o /dev/null -w '%{http_code}' "$replay/"
+	[ "$output" = 401 ]
+	site replay.shop.example -f -u me:secret "$replay/api/sessions/$id" |
+	    jq -e '.state == "live"'
+	start nsenter -t "$(leader)" -n curl -sN --cacert shop.pem \
+	    --resolve replay.shop.example:443:127.0.0.1 -u me:secret \
+	    "$replay/api/sessions/$id/live?from=3"
+	wait_until 20 grep -q '^event: tail' "${pid?}.out"
+	site rec.shop.example -f --data-binary '{"type":3,"n":2}' \
+	    "$rec/v1/sessions/$id/lines?token=$(jq -r .token <<<"$open")"
+	wait_until 5 grep -q '^data: {"type":3,"n":2}' "$pid.out"
+
+	# Nobody else reaches it.
+	run -7 on_net curl -sS "$DASHBOARD/"
+	as www-data test -w /run/rrpipe/view.sock
+	as rr-collect test -w /run/rrpipe/view.sock && fail 'it is open'
+
+	settings
+	rm -r "$etc/systemd/system/rr-view.socket.d" \
+	    "$etc/nginx/sites-enabled/rrpipe"
+	inside systemctl daemon-reload
+	inside systemctl stop rr-view.service
+	inside systemctl restart rr-view.socket rr-collect nginx
+	inside systemctl start rr-view.service
+	none_failed
 }
 
 @test "a collector that hangs is started again" {
