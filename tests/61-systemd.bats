@@ -90,7 +90,7 @@ as() {
 }
 
 @test "no service reads the secrets of another" {
-	local secret=/run/credentials/rr-collect.service/secret user pid
+	local secret=/run/credentials/rr-collect.service/secret user each
 	[[ $(inside cat "$secret") =~ ^[0-9a-f]{64}$ ]]
 	as rr-collect test -r "$secret"
 	for user in rr-view s2-lite; do
@@ -98,8 +98,8 @@ as() {
 		as "$user" test -r /etc/rrpipe/secret && fail "$user reads it"
 	done
 	as rr-collect test -r /etc/rrpipe/secret && fail 'collector reads it'
-	for pid in $(stage rr-collect.service rr-collect); do
-		inside cat "/proc/$pid/environ" "/proc/$pid/cmdline" |
+	for each in $(stage rr-collect.service rr-collect); do
+		inside cat "/proc/$each/environ" "/proc/$each/cmdline" |
 		    grep -aF "$(inside cat "$secret")" && fail 'it is told'
 	done
 	as rr-view test -r /var/lib/rrpipe/s2 && fail 'S2 is open to readers'
