@@ -9,7 +9,7 @@ load nspawn
 
 setup_file() {
 	make_system
-	make -s -C "$ROOT" BUILD="$BUILD" DESTDIR="$PWD/root" install
+	make_plain DESTDIR="$PWD/root" install
 	systemd-sysusers --root="$PWD/root" rrpipe.conf
 	systemd-tmpfiles --root="$PWD/root" --create rrpipe.conf
 	power_on

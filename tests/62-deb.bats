@@ -5,18 +5,18 @@ load helper
 load nspawn
 
 setup_file() {
-	make -s -C "$ROOT" BUILD="$BUILD" deb >"$BATS_FILE_TMPDIR/deb.log" 2>&1 || {
+	make_plain deb >"$BATS_FILE_TMPDIR/deb.log" 2>&1 || {
 		tail -n 30 "$BATS_FILE_TMPDIR/deb.log"
 		return 1
 	}
 	make_system
 	# The next version, for the upgrade.
-	cp "$BUILD"/deb/rrpipe_*.deb root/root/first.deb
+	cp "${BUILD%-sanitize}"/deb/rrpipe_*.deb root/root/first.deb
 	dpkg-deb -R root/root/first.deb next
 	sed -i 's/^Version: .*/&+next/' next/DEBIAN/control
 	dpkg-deb --root-owner-group -Zgzip -z1 -b next root/root/next.deb >/dev/null
-	files_of_system >before
 	power_on
+	files_of_system >before
 }
 
 teardown_file() {

@@ -9,6 +9,11 @@ INSIDE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 # shellcheck disable=SC2034 # for the tests
 UNITS=(s2-lite.service rr-collect.service rr-view.service)
 
+# make_plain TARGET...: for a system that has no sanitizers.
+make_plain() {
+	env -u MAKEFLAGS make -s -C "$ROOT" BUILD="${BUILD%-sanitize}" "$@"
+}
+
 # make_system: a Debian in $BATS_FILE_TMPDIR/root, to install into and power on.
 make_system() {
 	local tree
