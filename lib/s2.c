@@ -90,6 +90,7 @@ struct call {
 	int64_t due;		/* when to start, or to end; -1 */
 	bool opens;		/* it opens the connection */
 	bool denied;		/* it asked for a connection, and may not */
+	bool sent;		/* it was about to go out, at least */
 	bool resumed;
 	bool too_long;		/* the answer is */
 	bool finished;		/* for s2_call_wait() */
@@ -174,7 +175,11 @@ close_socket(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
-/* The connection is there and the request is about to go out on it. */
+/*
+ * The connection is there and the request is about to go out on it.  If an old
+ * connection breaks without an answer, libcurl would send the request again by
+ * itself; but it may have had its effect, so this is for the caller to decide.
+ */
 static int
 connected(void *arg, char *peer, char *local, int peer_port, int local_port)
 {
@@ -184,6 +189,9 @@ connected(void *arg, char *peer, char *local, int peer_port, int local_port)
 	(void)local;
 	(void)peer_port;
 	(void)local_port;
+	if (c->sent)
+		return CURL_PREREQFUNC_ABORT;
+	c->sent = true;
 	if (c->opens) {
 		c->opens = false;
 		c->origin->opening = false;
@@ -503,7 +511,7 @@ enqueue(struct call *c)
 	c->state = QUEUED;
 	c->pub.status = 0;
 	c->curl_error[0] = '\0';
-	c->denied = c->too_long = false;
+	c->denied = c->sent = c->too_long = false;
 	buf_clear(&c->pub.body);
 	TAILQ_INSERT_TAIL(&c->conn->queued, c, queue);
 }
@@ -516,19 +524,21 @@ set_transport_error(struct call *c, const char *what, CURLcode rc)
 	const struct s2_conf *conf = c->conn->s2->conf;
 	struct s2_error *e = &c->pub.error;
 	bool aborted = e->aborted;
-	curl_off_t sent_at = 0;
+	const char *why = c->curl_error[0] != '\0' ? c->curl_error :
+	    curl_easy_strerror(rc);
 
 	if (c->too_long) {
 		s2_error_local(e, false, "%s: the answer is longer than %zu "
 		    "bytes", what, c->pub.body.max);
 		return;
 	}
+	if (c->sent && !aborted &&
+	    (c->denied || rc == CURLE_ABORTED_BY_CALLBACK))
+		why = "the connection broke before an answer came";
 	s2_error_local(e, true, "%s: %s: %s", what, c->basin[0] == '\0' ?
-	    conf->account : conf->basin, c->curl_error[0] != '\0' ?
-	    c->curl_error : curl_easy_strerror(rc));
+	    conf->account : conf->basin, why);
 	e->aborted = aborted;
-	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_at);
-	e->no_side_effect = sent_at == 0;
+	e->no_side_effect = !c->sent;
 	if (rc == CURLE_PEER_FAILED_VERIFICATION ||
 	    rc == CURLE_SSL_CACERT_BADFILE ||
 	    rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT) {
@@ -596,7 +606,7 @@ call_end(struct call *c, CURLcode rc)
 	int status = get_status(c);
 
 	call_stop(c);
-	if (c->denied) {
+	if (c->denied && !c->sent) {
 		/* Others may still use a connection that takes no more. */
 		c->state = DELAYED;
 		set_due(c, s2_now() + (c->origin->sockets > 0 ?

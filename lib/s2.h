@@ -162,7 +162,7 @@ struct s2_request {
 	const char *path;	/* "/v1/streams?limit=1"; copied */
 	enum s2_type type;	/* of the body; S2_SESSION also on a GET */
 	enum s2_type accept;	/* NONE: JSON */
-	const char *what;	/* begins error texts; borrowed; NULL: method and path */
+	const char *what;	/* begins error texts; borrowed; or NULL */
 	const void *body;	/* borrowed until done() */
 	size_t size;
 	const char *token;	/* s2-request-token, or NULL */

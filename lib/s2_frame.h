@@ -35,8 +35,9 @@ void s2_frame_head(unsigned char p[S2_FRAME_HEAD], size_t n);
 /*
  * Read the frame at p[0..len).  Its size with *f set; 0 if more bytes are
  * needed; -1 with *why a constant text if it is none.  A payload that is
- * compressed with zstd is inflated into *scratch (max at least S2_FRAME_MAX + 65536);
- * NULL, or gzip, which is never asked for: such a frame is an error.
+ * compressed with zstd is inflated into *scratch (whose max is at least
+ * S2_FRAME_MAX + 65536); with NULL such a frame is an error, as is one with
+ * gzip, which is never asked for.
  */
 ssize_t s2_frame_next(const unsigned char *p, size_t len, struct s2_frame *f,
     struct buf *scratch, const char **why);
