@@ -403,3 +403,20 @@ listens there, or choose another place by RR_S2_PORT" ]
 	rr stop "$id"
 	ended "$tail" 10
 }
+
+@test "rr import: what it was is in the list" {
+	local id
+	new_basin
+	cp "$ROOT/tests/data/real-hogflix-four-pages.ndjson" 'a "b".ndjson'
+	id=$(rr import 'a "b".ndjson')
+	rr ls -j "$id" >listed
+	[ "$(jq -c '[.title, .url, .events, .bytes, .duration, .state]' listed)" = \
+	    '["a \"b\".ndjson","http://localhost:8000/demo/1",62,42726,18925,"stopped"]' ]
+	# With a batch missing, and what was known before.
+	printf '%s\n' ':batch tab=1 batch=1' '{"type":4,"timestamp":5}' :end \
+	    ':batch tab=1 batch=3' '{"timestamp":9}' :end >gap
+	id=$(rr import -m '{"user":"u"}' - <gap)
+	rr ls -j "$id" >listed
+	[ "$(jq -c '[.title, .url, .user, .events, .duration]' listed)" = \
+	    '[null,null,"u",2,4]' ]
+}
