@@ -131,8 +131,8 @@ void http_run(struct http *);
 
 /*
  * Take no new connections, but those that wait already, and close each one
- * after its present request.  The listening sockets are the caller's again,
- * to be closed.
+ * after its present request, or if none comes within half a second.  The
+ * listening sockets are the caller's again, to be closed.
  */
 void http_quiesce(struct http *);
 
