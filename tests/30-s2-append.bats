@@ -328,14 +328,14 @@ grown_or_gone() {
 }
 
 @test "cut connections: each record once" {
-	batches 4000 900 >lines
-	for seed in 1 2; do
-		cut_proxy $seed 500 2500000
+	batches 3000 900 >lines
+	for seed in 1 2 3 4 5 6 7 8; do
+		cut_proxy $seed 300 900000
 		slowly <lines | rr-frame |
 		    through_proxy s2-append -v -c "$B/x$seed" >out 2>err
 		stop "$proxy_pid"
 		same_events "x$seed" lines
-		[[ $(awk -F'[ =]' '{ n += $7 } END { print n }' out) == 4000 ]]
+		[[ $(awk -F'[ =]' '{ n += $7 } END { print n }' out) == 3000 ]]
 	done
 	grep -q 'again in' err
 }
