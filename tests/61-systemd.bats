@@ -112,7 +112,9 @@ as() {
 	run -7 on_net curl -s -m 2 http://192.0.2.1:8790/health
 	inside mv /usr/local/lib/rrpipe/loopback.so /root
 	kill_stage s2-lite.service server
-	wait_until 20 is_ready
+	# Not only the collector's word, which may be from before.
+	wait_until 20 on_net curl -sf -o /dev/null -m 2 \
+	    http://127.0.0.1:8790/health
 	# It listens there, and nothing arrives.
 	run -28 on_net curl -s -m 2 http://192.0.2.1:8790/health
 	inside mv /root/loopback.so /usr/local/lib/rrpipe
