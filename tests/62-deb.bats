@@ -27,6 +27,7 @@ teardown_file() {
 files_of_system() {
 	(cd "$BATS_FILE_TMPDIR/root" && find etc lib/ usr var -path var/log \
 	    -prune -o -path var/lib/rrpipe -prune -o -path var/lib/dpkg \
+	    -prune -o -path var/lib/nginx \
 	    -prune -o -path var/lib/systemd -prune -o -path var/cache \
 	    -prune -o -path var/tmp -prune -o -print | sort)
 }
