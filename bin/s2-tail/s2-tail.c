@@ -19,6 +19,7 @@
 #define PATIENCE_DEFAULT	30	/* s without S2, when not following */
 #define PATIENCE_MAX		86400
 #define PIPE_BYTES		(1 << 20)	/* asked of the kernel */
+#define AWAY			1000	/* ms of failing tries: S2 is away */
 #define TOKEN_STOPPED		"stopped"
 
 struct tail {
@@ -33,6 +34,7 @@ struct tail {
 	uint64_t next;		/* position behind the last record */
 	uint64_t time;
 	unsigned failures;	/* in a row */
+	int64_t failing;	/* since when */
 	int64_t alive;		/* when S2 gave the last sign */
 	bool away_told;
 };
@@ -218,8 +220,10 @@ take_failure(struct tail *t)
 	if (t->patience > 0 && left <= 0)
 		log_die(EXIT_TRYAGAIN, "%s; gave up after %lld s: try again "
 		    "later", e->text, (long long)t->patience / 1000);
-	/* The first is a cut; what the second try meets is worth a line. */
-	if (t->failures == 1 && !t->away_told) {
+	/* What a try soon after mends was a cut, and not worth a line. */
+	if (t->failures == 0)
+		t->failing = s2_now();
+	if (!t->away_told && s2_now() - t->failing >= AWAY) {
 		log_warn("S2 is away: %s; trying again", e->text);
 		t->away_told = true;
 	} else {
