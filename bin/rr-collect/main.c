@@ -19,6 +19,7 @@
 #include "ingest.h"
 #include "listen.h"
 #include "log.h"
+#include "options.h"
 #include "notify.h"
 #include "settings.h"
 
@@ -122,18 +123,6 @@ usage(void)
 	exit(EXIT_USAGE);
 }
 
-static long long
-number(const char *what, const char *text, long long min, long long max)
-{
-	const char *errstr;
-	long long n = strtonum(text, min, max, &errstr);
-
-	if (errstr != NULL)
-		log_die(EXIT_USAGE, "--%s %s: %s; expected a number from "
-		    "%lld to %lld", what, text, errstr, min, max);
-	return n;
-}
-
 static void
 parse_options(struct options *o, int argc, char **argv)
 {
@@ -178,32 +167,32 @@ parse_options(struct options *o, int argc, char **argv)
 			o->web = optarg;
 			break;
 		case OPT_MAX_BODY:
-			o->body = (size_t)number("max-body", optarg, 1024,
-			    RECORD_TEXT_MAX / 2);
+			o->body = (size_t)option_number(
+			    "--max-body", optarg, 1024, RECORD_TEXT_MAX / 2);
 			break;
 		case OPT_MAX_CONNECTIONS:
-			o->limits.connections = (unsigned)number(
-			    "max-connections", optarg, 1, 1000000);
+			o->limits.connections = (unsigned)option_number(
+			    "--max-connections", optarg, 1, 1000000);
 			break;
 		case OPT_MAX_MEMORY:
-			o->memory = (size_t)number("max-memory", optarg,
-			    1 << 20, 1LL << 40);
+			o->memory = (size_t)option_number(
+			    "--max-memory", optarg, 1 << 20, 1LL << 40);
 			break;
 		case OPT_MAX_SESSIONS:
-			o->sessions = (unsigned)number("max-sessions", optarg,
-			    1, 10000000);
+			o->sessions = (unsigned)option_number(
+			    "--max-sessions", optarg, 1, 10000000);
 			break;
 		case OPT_MAX_STORED:
-			o->units = (unsigned)number("max-stored", optarg, 1,
-			    1000000);
+			o->units = (unsigned)option_number(
+			    "--max-stored", optarg, 1, 1000000);
 			break;
 		case OPT_OPENS:
-			o->opens = (unsigned)number("opens", optarg, 0,
-			    1000000);
+			o->opens = (unsigned)option_number(
+			    "--opens", optarg, 0, 1000000);
 			break;
 		case OPT_POSTS:
-			o->posts = (unsigned)number("posts", optarg, 0,
-			    1000000);
+			o->posts = (unsigned)option_number(
+			    "--posts", optarg, 0, 1000000);
 			break;
 		default:
 			usage();

@@ -10,12 +10,12 @@
 #include "framer.h"
 #include "input.h"
 #include "log.h"
+#include "options.h"
 
 #define SIZE_DEFAULT	(256u << 10)
 #define COUNT_DEFAULT	1000
 #define WAIT_DEFAULT	1000		/* ms */
 #define WAIT_MAX	3600000
-#define TAB_DIGITS_MAX	8
 
 static const char usage_text[] =
     "usage: rr-frame [-imv] [-b NUMBER] [-F FILE | -f PROGRAM] [-n COUNT]\n"
@@ -34,30 +34,6 @@ static const char usage_text[] =
     "  -v          say on which events a program failed, and why\n"
     "  -w MS       an event waits no longer for a batch to fill up (1000)\n"
     "  -z LEVEL    of zstd, 1 to 19, or none (3)\n";
-
-static long long
-option_number(char option, const char *text, long long least, long long most)
-{
-	const char *why;
-	long long n = strtonum(text, least, most, &why);
-
-	if (why != NULL)
-		log_die(EXIT_USAGE, "-%c: '%s' is %s; it must be a number "
-		    "from %lld to %lld", option, text, why, least, most);
-	return n;
-}
-
-static uint32_t
-option_tab(const char *text)
-{
-	size_t n = strlen(text);
-
-	if (n < 1 || n > TAB_DIGITS_MAX ||
-	    strspn(text, "0123456789abcdef") != n)
-		log_die(EXIT_USAGE, "-t: '%s' is not 1 to 8 lower-case hex "
-		    "digits", text);
-	return (uint32_t)strtoul(text, NULL, 16);
-}
 
 /* Let go all that is left. */
 static void
@@ -93,7 +69,7 @@ main(int argc, char *argv[])
 	    NULL)) != -1) {
 		switch (c) {
 		case 'b':
-			o.first = (uint32_t)option_number('b', optarg, 1,
+			o.first = (uint32_t)option_number("-b", optarg, 1,
 			    RECORD_BATCH_MAX);
 			break;
 		case 'F':
@@ -109,15 +85,15 @@ main(int argc, char *argv[])
 			o.many = true;
 			break;
 		case 'n':
-			o.count = (unsigned)option_number('n', optarg, 1,
+			o.count = (unsigned)option_number("-n", optarg, 1,
 			    RECORD_COUNT_MAX);
 			break;
 		case 'p':
-			o.seq = (uint64_t)option_number('p', optarg, 0,
+			o.seq = (uint64_t)option_number("-p", optarg, 0,
 			    INT64_MAX);
 			break;
 		case 's':
-			o.size = (size_t)option_number('s', optarg, 1,
+			o.size = (size_t)option_number("-s", optarg, 1,
 			    RECORD_TEXT_MAX);
 			break;
 		case 't':
@@ -127,11 +103,11 @@ main(int argc, char *argv[])
 			o.verbose = true;
 			break;
 		case 'w':
-			wait_ms = (int)option_number('w', optarg, 0, WAIT_MAX);
+			wait_ms = (int)option_number("-w", optarg, 0, WAIT_MAX);
 			break;
 		case 'z':
 			o.level = strcmp(optarg, "none") == 0 ? 0 :
-			    (int)option_number('z', optarg, 1, PACK_LEVEL_MAX);
+			    (int)option_number("-z", optarg, 1, PACK_LEVEL_MAX);
 			break;
 		case 'h':
 			fputs(usage_text, stdout);

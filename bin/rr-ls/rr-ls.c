@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "ls.h"
+#include "options.h"
 
 #define COUNT_DEFAULT	50
 #define COUNT_MAX	10000
@@ -30,12 +31,6 @@ static const char usage_text[] =
     "  -j         print JSON: a list, or one object a session\n"
     "  -n COUNT   at most so many (50)\n"
     "  -q         only print the whole id\n";
-
-static void __attribute__((noreturn))
-usage(const char *why)
-{
-	log_die(EXIT_USAGE, "%s; see rr-ls --help", why);
-}
 
 /* ---- Ids by their beginnings ---- */
 
@@ -257,7 +252,7 @@ main(int argc, char **argv)
 	};
 	struct settings settings;
 	struct ls ls = { 0 };
-	const char *after = NULL, *why;
+	const char *after = NULL;
 	size_t count = 0;
 	bool json = false, quiet = false;
 	int c, status;
@@ -273,11 +268,8 @@ main(int argc, char **argv)
 			json = true;
 			break;
 		case 'n':
-			count = (size_t)strtonum(optarg, 1, COUNT_MAX, &why);
-			if (why != NULL)
-				log_die(EXIT_USAGE, "-n: '%s' is %s; it must "
-				    "be a number from 1 to %d", optarg, why,
-				    COUNT_MAX);
+			count = (size_t)option_number("-n", optarg, 1,
+			    COUNT_MAX);
 			break;
 		case 'q':
 			quiet = true;
@@ -295,11 +287,11 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc > 0 && (after != NULL || count > 0))
-		usage("-a and -n are for lists, not for ids");
+		option_wrong("-a and -n are for lists, not for ids");
 	if (argc > IDS_MAX)
-		usage("too many ids");
+		option_wrong("too many ids");
 	if (quiet && (argc == 0 || json))
-		usage("-q takes ids, and no -j");
+		option_wrong("-q takes ids, and no -j");
 	set_up(&ls, &settings);
 	status = argc > 0 ? run_ids(&ls, argv, argc, json, quiet) :
 	    run_page(&ls, after, count > 0 ? count : COUNT_DEFAULT, json);

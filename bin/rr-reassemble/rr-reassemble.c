@@ -9,10 +9,10 @@
 
 #include "exits.h"
 #include "log.h"
+#include "options.h"
 #include "reader.h"
 
 #define READ_BYTES	(256u << 10)	/* asked of one read() */
-#define TAB_DIGITS_MAX	8
 
 static const char usage_text[] =
     "usage: rr-reassemble [-dq] [-F FILE | -f PROGRAM] [-t TAB] [FILE ...]\n"
@@ -22,18 +22,6 @@ static const char usage_text[] =
     "  -f PROGRAM  print what this jq program makes of each event\n"
     "  -q          do not say what is missing; the exit status still does\n"
     "  -t TAB      only this browser tab, in hex\n";
-
-static uint32_t
-option_tab(const char *text)
-{
-	size_t n = strlen(text);
-
-	if (n < 1 || n > TAB_DIGITS_MAX ||
-	    strspn(text, "0123456789abcdef") != n)
-		log_die(EXIT_USAGE, "-t: '%s' is not 1 to 8 lower-case hex "
-		    "digits", text);
-	return (uint32_t)strtoul(text, NULL, 16);
-}
 
 /* All before it has been printed. */
 static void __attribute__((noreturn))

@@ -19,6 +19,7 @@
 
 #include "lines.h"
 #include "log.h"
+#include "options.h"
 #include "s2-append.h"
 
 #define PIPE_BYTES	(1u << 20)	/* asked for our pipes */
@@ -121,18 +122,6 @@ usage(FILE *f)
 	    "s2://BASIN\n", f);
 }
 
-static long long
-number(const char *option, const char *text, long long min, long long max)
-{
-	const char *why;
-	long long v = strtonum(text, min, max, &why);
-
-	if (why != NULL)
-		log_die(EXIT_USAGE, "%s '%s' is %s; it must be %lld to %lld",
-		    option, text, why, min, max);
-	return v;
-}
-
 static void
 set_match(struct options *opt, const char *text)
 {
@@ -177,7 +166,7 @@ get_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'n':
 			nflag = true;
-			opt->conns = (unsigned)number("-n", optarg, 1,
+			opt->conns = (unsigned)option_number("-n", optarg, 1,
 			    S2_CONNS_MAX);
 			break;
 		case 's':
@@ -185,7 +174,7 @@ get_options(int argc, char **argv, struct options *opt)
 			set_match(opt, optarg);
 			break;
 		case 'T':
-			opt->patience = 1000 * number("-T", optarg, 1,
+			opt->patience = 1000 * option_number("-T", optarg, 1,
 			    PATIENCE_MAX);
 			break;
 		case 't':
@@ -198,8 +187,8 @@ get_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'w':
 			one = true;
-			opt->window = (size_t)number("-w", optarg, WINDOW_MIN,
-			    WINDOW_MAX);
+			opt->window = (size_t)option_number("-w", optarg,
+			    WINDOW_MIN, WINDOW_MAX);
 			break;
 		case 'h':
 			usage(stdout);

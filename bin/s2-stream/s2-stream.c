@@ -3,10 +3,10 @@
  * configured, listed, fenced, trimmed and deleted; and names of sessions.
  */
 #include <getopt.h>
-#include <stdarg.h>
 
 #include "config.h"
 #include "log.h"
+#include "options.h"
 #include "s2.h"
 #include "session.h"
 
@@ -30,18 +30,6 @@ struct program {
 	uint64_t count;		/* -n */
 	const char *prefix;	/* -p */
 };
-
-static void __attribute__((noreturn, format(printf, 1, 2)))
-usage(const char *fmt, ...)
-{
-	char why[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-	log_die(EXIT_USAGE, "%s; see s2-stream --help", why);
-}
 
 /* ---- Requests ---- */
 
@@ -264,7 +252,7 @@ add_parameter(struct buf *path, const char *name, const char *value)
 	if (buf_addf(path, "%s=", name) == -1 ||
 	    s2_escape(path, value, strlen(value)) == -1 ||
 	    buf_add(path, "&", 1) == -1)
-		usage("a prefix or a name to start after is too long");
+		option_wrong("a prefix or a name to start after is too long");
 }
 
 /* Get the page behind 'after'.  The array of what is on it. */
@@ -284,7 +272,7 @@ get_page(struct program *p, const char *after, bool *more)
 	if (buf_addf(&path, "limit=%u", p->count < PAGE_MAX ?
 	    (unsigned)p->count : PAGE_MAX) == -1 ||
 	    buf_add(&path, "", 1) == -1)
-		usage("a prefix or a name to start after is too long");
+		option_wrong("a prefix or a name to start after is too long");
 	if (p->uri.basin[0] != '\0')
 		req.basin = p->uri.basin;
 	req.path = (char *)buf_bytes(&path);
@@ -310,7 +298,7 @@ verb_list(struct program *p)
 	int i, n;
 
 	if (p->uri.stream[0] != '\0')
-		usage("list takes a basin or nothing");
+		option_wrong("list takes a basin or nothing");
 	if (p->after != NULL)
 		after = jv_string(p->after);
 	while (more && left > 0) {
@@ -368,7 +356,8 @@ verb_fence(struct program *p)
 
 	if (strlen(token) > S2_FENCE_MAX || (p->expected != NULL &&
 	    strlen(p->expected) > S2_FENCE_MAX))
-		usage("a fencing token has at most %d bytes", S2_FENCE_MAX);
+		option_wrong("a fencing token has at most %d bytes",
+		    S2_FENCE_MAX);
 	if (record_add_fence(&b, token, strlen(token)) == -1 ||
 	    (p->expected != NULL && pb_add_bytes(&b, PIPE_FENCE, p->expected,
 	    strlen(p->expected)) == -1))
@@ -391,7 +380,7 @@ verb_trim(struct program *p)
 
 	seq = strtonum(p->argv[0], 0, INT64_MAX, &why);
 	if (why != NULL)
-		usage("'%s' is no sequence number", p->argv[0]);
+		option_wrong("'%s' is no sequence number", p->argv[0]);
 	for (i = 0; i < 8; i++)
 		body[i] = (unsigned char)((uint64_t)seq >> (56 - 8 * i));
 	if (buf_add(&b, head, sizeof head) == -1 ||
@@ -474,7 +463,7 @@ verb_name(struct program *p)
 	char stream[SESSION_STREAM_MAX + 1];
 
 	if (!session_id_is_valid(id, strlen(id)))
-		usage("'%s' is no session id", id);
+		option_wrong("'%s' is no session id", id);
 	if (session_stream(settings_prefix(&p->settings), id, stream,
 	    sizeof stream) == -1)
 		log_die(EXIT_CONFIG, "RR_PREFIX is longer than %d bytes",
@@ -540,7 +529,7 @@ find_verb(const char *name)
 	for (i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	usage("there is no command '%s'", name);
+	option_wrong("there is no command '%s'", name);
 }
 
 /* Take the URI, if the verb wants one, off the arguments. */
@@ -554,11 +543,12 @@ take_uri(struct program *p, const struct verb *verb)
 	if (verb->uri == NO_URI || (verb->uri == OPTIONAL_URI && p->argc == 0))
 		return;
 	if (p->argc == 0)
-		usage("%s needs an s2:// URI", verb->name);
+		option_wrong("%s needs an s2:// URI", verb->name);
 	if (s2_uri_parse(p->argv[0], &p->uri, &why) == -1)
 		log_die(EXIT_USAGE, "'%s': %s", p->argv[0], why);
 	if (verb->uri == STREAM_URI && p->uri.stream[0] == '\0')
-		usage("%s needs a stream, as s2://BASIN/STREAM", verb->name);
+		option_wrong("%s needs a stream, as s2://BASIN/STREAM",
+		    verb->name);
 	p->argc--;
 	p->argv++;
 }
@@ -573,7 +563,6 @@ main(int argc, char **argv)
 	};
 	static struct program p = { .count = INT64_MAX };
 	const struct verb *verb;
-	const char *why;
 	char given[256] = "";
 	size_t n = 0, i;
 	int c;
@@ -592,10 +581,8 @@ main(int argc, char **argv)
 			p.json = true;
 			break;
 		case 'n':
-			p.count = (uint64_t)strtonum(optarg, 1, INT64_MAX,
-			    &why);
-			if (why != NULL)
-				usage("-n: '%s' is %s", optarg, why);
+			p.count = (uint64_t)option_number("-n", optarg,
+			    1, INT64_MAX);
 			break;
 		case 'p':
 			p.prefix = optarg;
@@ -613,16 +600,16 @@ main(int argc, char **argv)
 			given[n++] = (char)c;
 	}
 	if (optind == argc)
-		usage("a command is needed");
+		option_wrong("a command is needed");
 	verb = find_verb(argv[optind]);
 	for (i = 0; i < n; i++)
 		if (strchr(verb->options, given[i]) == NULL)
-			usage("%s takes no -%c", verb->name, given[i]);
+			option_wrong("%s takes no -%c", verb->name, given[i]);
 	p.argc = argc - optind - 1;
 	p.argv = argv + optind + 1;
 	take_uri(&p, verb);
 	if (p.argc < verb->least || p.argc > verb->most)
-		usage("%s takes %s arguments", verb->name,
+		option_wrong("%s takes %s arguments", verb->name,
 		    p.argc < verb->least ? "more" : "fewer");
 	if (settings_load(&p.settings) == -1 || (verb->uri != NO_URI &&
 	    s2_conf_load(&p.conf, &p.settings) == -1))

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "options.h"
 #include "s2-tail.h"
 
 #define PATIENCE_DEFAULT	30	/* s without S2, when not following */
@@ -299,25 +300,6 @@ static const char usage_text[] =
     "  -v          say on standard error what happens\n"
     "  -x          end when the session is stopped\n";
 
-static void __attribute__((noreturn))
-usage(const char *why)
-{
-	log_die(EXIT_USAGE, "%s; see s2-tail --help", why);
-}
-
-static int64_t
-option_number(char option, const char *text, int64_t least, int64_t most)
-{
-	const char *why;
-	int64_t n = strtonum(text, least, most, &why);
-
-	if (why != NULL)
-		log_die(EXIT_USAGE, "-%c: '%s' is %s; it must be a number "
-		    "from %lld to %lld", option, text, why, (long long)least,
-		    (long long)most);
-	return n;
-}
-
 static void
 option_place(char option, const char *text, struct place *place)
 {
@@ -356,14 +338,14 @@ main(int argc, char **argv)
 			t.follow = true;
 			break;
 		case 'n':
-			t.reader.range.count = (uint64_t)option_number('n',
+			t.reader.range.count = (uint64_t)option_number("-n",
 			    optarg, 1, INT64_MAX);
 			break;
 		case 's':
 			option_place('s', optarg, &from);
 			break;
 		case 't':
-			patience = option_number('t', optarg, 0, PATIENCE_MAX);
+			patience = option_number("-t", optarg, 0, PATIENCE_MAX);
 			break;
 		case 'v':
 			log_set_level(LOG_LEVEL_INFO);
@@ -382,14 +364,14 @@ main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		usage("one s2://BASIN/STREAM is needed");
+		option_wrong("one s2://BASIN/STREAM is needed");
 	if (s2_uri_parse(argv[optind], &uri, &why) == -1)
 		log_die(EXIT_USAGE, "'%s': %s", argv[optind], why);
 	if (uri.stream[0] == '\0')
-		usage("the stream is missing in s2://BASIN/STREAM");
+		option_wrong("the stream is missing in s2://BASIN/STREAM");
 	if (isatty(STDOUT_FILENO))
-		usage("records are binary and not for a terminal: send them "
-		    "to a file or to rr-reassemble");
+		option_wrong("records are binary and not for a terminal: send "
+		    "them to a file or to rr-reassemble");
 	if (settings_load(&settings) == -1 ||
 	    s2_conf_load(&conf, &settings) == -1)
 		log_die(EXIT_CONFIG, "%s", settings.why);

@@ -16,6 +16,7 @@
 #include "filter.h"
 #include "listen.h"
 #include "log.h"
+#include "options.h"
 #include "notify.h"
 #include "server.h"
 
@@ -58,24 +59,6 @@ static const char usage_text[] =
     "  -x DIR      serve the API by the commands of this directory\n"
     "  --insecure  without login, listen where other machines can reach it\n";
 
-static void __attribute__((noreturn))
-usage(const char *why)
-{
-	log_die(EXIT_USAGE, "%s; see sse-bridge --help", why);
-}
-
-static long long
-option_number(char option, const char *text, long long least, long long most)
-{
-	const char *why;
-	long long n = strtonum(text, least, most, &why);
-
-	if (why != NULL)
-		log_die(EXIT_USAGE, "-%c: '%s' is %s; it must be a number "
-		    "from %lld to %lld", option, text, why, least, most);
-	return n;
-}
-
 static void
 parse_options(int argc, char **argv, struct options *o)
 {
@@ -95,24 +78,24 @@ parse_options(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'H':
 			if (o->server.nhosts == SERVER_HOSTS_MAX)
-				usage("too many -H");
+				option_wrong("too many -H");
 			o->server.hosts[o->server.nhosts++] = optarg;
 			break;
 		case 'k':
-			o->limits.linger = 1000 * (unsigned)option_number('k',
+			o->limits.linger = 1000 * (unsigned)option_number("-k",
 			    optarg, 0, LINGER_MAX);
 			break;
 		case 'l':
 			if (o->nlisten == LISTEN_MAX)
-				usage("too many -l");
+				option_wrong("too many -l");
 			o->listen[o->nlisten++] = optarg;
 			break;
 		case 'n':
-			o->limits.viewers = (unsigned)option_number('n',
+			o->limits.viewers = (unsigned)option_number("-n",
 			    optarg, 1, VIEWERS_MAX);
 			break;
 		case 'r':
-			o->limits.ring = 1024 * (size_t)option_number('r',
+			o->limits.ring = 1024 * (size_t)option_number("-r",
 			    optarg, 1, RING_MAX);
 			break;
 		case 'v':
@@ -141,9 +124,9 @@ parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc)
-		usage("it takes no operands");
+		option_wrong("it takes no operands");
 	if (o->nlisten == 0 && server_only)
-		usage("these options need -l");
+		option_wrong("these options need -l");
 }
 
 /* ---- the server ---- */
