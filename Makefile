@@ -47,7 +47,7 @@ LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd)
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
-SCRIPTS  := $(notdir $(filter-out %.1,$(wildcard scripts/rr scripts/rr-*)))
+SCRIPTS  := $(notdir $(filter-out %.1 %.7,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
 	scripts/routes/* examples/pipelines/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \

@@ -62,12 +62,10 @@ endpoint(struct settings *s, const char *name, const char *text,
 	    (strcmp(host + n, "") != 0 && strcmp(host + n, "/") != 0 &&
 	    strcmp(host + n, "/v1") != 0 && strcmp(host + n, "/v1/") != 0) ||
 	    (size_t)snprintf(origin, S2_ORIGIN_MAX, "%s://%.*s", scheme,
-	    (int)n, host) >= S2_ORIGIN_MAX) {
-		snprintf(s->why, sizeof s->why, "the setting %s is '%.200s'; "
-		    "it must be [http://|https://]HOST[:PORT], as in "
-		    "http://127.0.0.1:8080", name, text);
-		return -1;
-	}
+	    (int)n, host) >= S2_ORIGIN_MAX)
+		return settings_wrong(s, name, "is '%.200s'; it must be "
+		    "[http://|https://]HOST[:PORT], as in "
+		    "http://127.0.0.1:8080", text);
 	return 0;
 }
 
@@ -82,12 +80,9 @@ s2_conf_load(struct s2_conf *conf, struct settings *s)
 	if (settings_secret(s, "S2_ACCESS_TOKEN", &conf->token) == -1)
 		return -1;
 	for (p = conf->token; p != NULL && *p != '\0'; p++)
-		if (*p < '!' || *p > '~') {
-			snprintf(s->why, sizeof s->why, "the setting "
-			    "S2_ACCESS_TOKEN holds a character that no token "
-			    "has; paste it again");
-			return -1;
-		}
+		if (*p < '!' || *p > '~')
+			return settings_wrong(s, "S2_ACCESS_TOKEN", "holds a "
+			    "character that no token has; paste it again");
 	if (settings_bool(s, "S2_SSL_NO_VERIFY", false,
 	    &conf->no_verify) == -1)
 		return -1;

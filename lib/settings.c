@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 #include "settings.h"
@@ -57,7 +58,7 @@ is_name(const char *p, const char *end)
 
 /* Take one line, NUL-terminated in place, apart.  A reason, or NULL. */
 static const char *
-take_line(struct settings *s, char *line)
+take_line(struct settings *s, char *line, int number)
 {
 	char *eq, *value, *end;
 
@@ -83,6 +84,7 @@ take_line(struct settings *s, char *line)
 	*end = '\0';
 	s->set[s->n].name = line;
 	s->set[s->n].value = value;
+	s->set[s->n].line = number;
 	s->n++;
 	return NULL;
 }
@@ -106,7 +108,7 @@ take_file(struct settings *s, const char *path)
 		if (lf == NULL)
 			lf = end - 1;	/* the NUL behind the file */
 		*lf = '\0';
-		why = take_line(s, p);
+		why = take_line(s, p, line);
 		if (why != NULL) {
 			snprintf(s->why, sizeof s->why, "%s:%d: the line %s",
 			    path, line, why);
@@ -145,13 +147,13 @@ read_whole(struct buf *b, int fd)
 int
 settings_load(struct settings *s)
 {
-	char path[PATH_MAX];
+	char *path = s->path;
 	int fd;
 
 	memset(s, 0, sizeof *s);
 	s->text.max = SETTINGS_FILE_MAX + 1;
 	s->secret.max = SETTINGS_SECRET_MAX + 1;
-	fd = open_conf(path, sizeof path);
+	fd = open_conf(path, sizeof s->path);
 	if (fd == -1 && path[0] == '\0')
 		return 0;
 	if (read_whole(&s->text, fd) == -1) {
@@ -173,19 +175,46 @@ settings_release(struct settings *s)
 	s->n = 0;
 }
 
+/* The place of a name in the file, -1 if the environment has it or nobody. */
+static int
+find_in_file(const struct settings *s, const char *name)
+{
+	int i = s->n - 1;
+
+	if (getenv_set(name) != NULL)
+		return -1;
+	while (i >= 0 && strcmp(s->set[i].name, name) != 0)
+		i--;
+	return i;
+}
+
 const char *
 settings_get(const struct settings *s, const char *name)
 {
-	const char *v = getenv_set(name);
-	int i;
+	int i = find_in_file(s, name);
 
-	if (v != NULL)
-		return v;
-	for (i = s->n - 1; i >= 0; i--)
-		if (strcmp(s->set[i].name, name) == 0)
-			return s->set[i].value[0] != '\0' ?
-			    s->set[i].value : NULL;
-	return NULL;
+	if (i == -1)
+		return getenv_set(name);
+	return s->set[i].value[0] != '\0' ? s->set[i].value : NULL;
+}
+
+int
+settings_wrong(struct settings *s, const char *name, const char *fmt, ...)
+{
+	int i = find_in_file(s, name);
+	size_t n = 0;
+	va_list ap;
+
+	s->why[0] = '\0';
+	if (i != -1)
+		n = (size_t)snprintf(s->why, sizeof s->why, "%s:%d: ",
+		    s->path, s->set[i].line);
+	n += (size_t)snprintf(s->why + n, sizeof s->why - n,
+	    "the setting %.64s ", name);
+	va_start(ap, fmt);
+	vsnprintf(s->why + n, sizeof s->why - n, fmt, ap);
+	va_end(ap);
+	return -1;
 }
 
 int
@@ -203,18 +232,14 @@ settings_secret(struct settings *s, const char *name, const char **value)
 	if (path == NULL)
 		return 0;
 	buf_clear(&s->secret);
-	if (read_whole(&s->secret, open(path, O_RDONLY | O_CLOEXEC)) == -1) {
-		snprintf(s->why, sizeof s->why, "cannot read '%s', named by "
-		    "the setting %s: %s", path, name_file, strerror(errno));
-		return -1;
-	}
+	if (read_whole(&s->secret, open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return settings_wrong(s, name_file, "names '%.512s', which "
+		    "cannot be read: %s", path, strerror(errno));
 	text = (char *)buf_bytes(&s->secret);
 	text[strcspn(text, "\r\n")] = '\0';
-	if (text[0] == '\0') {
-		snprintf(s->why, sizeof s->why, "'%s', named by the setting "
-		    "%s, is empty", path, name_file);
-		return -1;
-	}
+	if (text[0] == '\0')
+		return settings_wrong(s, name_file, "names '%.512s', which is "
+		    "empty", path);
 	*value = text;
 	return 0;
 }
@@ -233,10 +258,8 @@ settings_bool(struct settings *s, const char *name, bool fallback, bool *out)
 	if (*out || strcmp(v, "0") == 0 || strcmp(v, "false") == 0 ||
 	    strcmp(v, "no") == 0)
 		return 0;
-	snprintf(s->why, sizeof s->why,
-	    "the setting %s is '%.64s'; it must be 1, true, 0 or false",
-	    name, v);
-	return -1;
+	return settings_wrong(s, name,
+	    "is '%.64s'; it must be 1, true, 0 or false", v);
 }
 
 const char *

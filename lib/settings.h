@@ -10,7 +10,7 @@
  * less blanks there, or between one pair of '"' or '\''.  Nothing is expanded.
  * So systemd's EnvironmentFile= and a shell read simple ones the same way.
  * Of a name given twice the last counts.  Names that nobody asks for are
- * ignored.
+ * ignored here; rr-config(1) tells of them.
  *
  * Known names, with the spelling and meaning of the S2 command line for S2_*:
  * S2_ACCOUNT_ENDPOINT, S2_BASIN_ENDPOINT, S2_ACCESS_TOKEN, S2_SSL_NO_VERIFY,
@@ -19,13 +19,14 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "buf.h"
 
 #define SETTINGS_FILE_MAX	65536	/* bytes of the file */
 #define SETTINGS_MAX		256	/* settings in it */
-#define SETTINGS_WHY_MAX	4608	/* a path and what is wrong with it */
+#define SETTINGS_WHY_MAX	5120	/* a path and what is wrong with it */
 #define SETTINGS_SECRET_MAX	8192	/* bytes of a file with a secret */
 
 #define RR_BASIN_DEFAULT	"rrpipe-sessions"
@@ -37,8 +38,10 @@ struct settings {
 	struct {
 		const char *name;
 		const char *value;
+		int line;
 	} set[SETTINGS_MAX];
 	int n;
+	char path[PATH_MAX];	/* of the file; empty if there is none */
 	char why[SETTINGS_WHY_MAX];	/* of the last failure */
 };
 
@@ -55,6 +58,13 @@ void settings_release(struct settings *s);
  * in neither.  An empty value counts as none.  Good until settings_release().
  */
 const char *settings_get(const struct settings *s, const char *name);
+
+/*
+ * Make s->why of what is wrong with the value of a name: where it was set, if
+ * that is the file, the name, and this text.  -1.
+ */
+int settings_wrong(struct settings *s, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /*
  * A secret, so that it need not be in the environment: as settings_get(), or

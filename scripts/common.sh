@@ -16,38 +16,160 @@ say() {
 	printf '%s: %s\n' "$program" "$*" >&2
 }
 
-# settings: exports what the settings file has for names that begin with RR_
-# or S2_ and are not in the environment. The rules are those of
-# rrpipe.conf(5): nothing in it is expanded or run.
-settings() {
-	local file line name value n=0
+# Each setting that something of rrpipe reads: its name, what check_setting
+# asks of it, and what it is if nobody sets it. rrpipe.conf(5) has the same.
+# shellcheck disable=SC2016,SC2088 # for people to read
+known_settings=(
+	'S2_ACCOUNT_ENDPOINT endpoint -'
+	'S2_BASIN_ENDPOINT endpoint -'
+	'S2_ACCESS_TOKEN token -'
+	'S2_ACCESS_TOKEN_FILE any -'
+	'S2_SSL_NO_VERIFY yesno 0'
+	'RR_BASIN basin rrpipe-sessions'
+	'RR_PREFIX prefix sessions'
+	'RR_LEASE seconds 150'
+	'RR_DATA any ${XDG_DATA_HOME:-~/.local/share}/rrpipe'
+	'RR_S2_PORT port 8790'
+	'RR_LISTEN_COLLECT address 127.0.0.1:8787'
+	'RR_LISTEN_VIEW address 127.0.0.1:8788'
+	'RR_LISTEN_DEMO address 127.0.0.1:8789'
+	'RR_COLLECT_OPTIONS any -'
+	'RR_VIEW_OPTIONS any -'
+)
+
+# settings_file: sets conf to the file that counts; empty if there is none.
+settings_file() {
 	# A service may have no home.
 	: "${HOME:=/}"
 	if [[ -n ${RR_CONF-} ]]; then
-		file=$RR_CONF
-		[[ -r $file ]] || die 78 "cannot read '$file', named by RR_CONF"
-	else
-		file=${XDG_CONFIG_HOME:-$HOME/.config}/rrpipe/rrpipe.conf
-		[[ -e $file ]] || file=/etc/rrpipe/rrpipe.conf
-		[[ -e $file ]] || return 0
-		[[ -r $file ]] || die 78 "cannot read '$file'"
+		conf=$RR_CONF
+		[[ -r $conf ]] || die 78 "cannot read '$conf', named by RR_CONF"
+		return
 	fi
-	local set=()
+	conf=${XDG_CONFIG_HOME:-$HOME/.config}/rrpipe/rrpipe.conf
+	[[ -e $conf ]] || conf=/etc/rrpipe/rrpipe.conf
+	if [[ ! -e $conf ]]; then
+		conf=
+	elif [[ ! -r $conf ]]; then
+		die 78 "cannot read '$conf'"
+	fi
+}
+
+# read_settings: exports what the settings file has for names that begin with
+# RR_ or S2_ and are not in the environment. The rules are those of
+# rrpipe.conf(5): nothing in it is expanded or run. origin[NAME] is the place
+# of each.
+declare -A origin=()
+read_settings() {
+	local line name value n=0
+	settings_file
+	[[ -n $conf ]] || return 0
 	while IFS= read -r line || [[ -n $line ]]; do
 		((++n))
 		[[ -n $line && $line != '#'* ]] || continue
-		[[ $line =~ ^([A-Z0-9_]+)=(.*[^[:blank:]]|)[[:blank:]]*$ ]] ||
-		    die 78 "'$file', line $n: not NAME=value"
+		[[ $line =~ ^([A-Z_][A-Z0-9_]*)=(.*[^[:space:]]|)[[:space:]]*$ ]] ||
+		    die 78 "$conf:$n: the line is not NAME=value"
 		name=${BASH_REMATCH[1]}
 		value=${BASH_REMATCH[2]}
-		[[ $value != '"'*'"' && $value != \'*\' || ${#value} -lt 2 ]] ||
-		    value=${value:1:-1}
+		case $value in
+		\"*\" | \'*\')
+			((${#value} > 1)) || die 78 "$conf:$n: the line has" \
+			    'a quote that does not end the value'
+			value=${value:1:-1}
+			;;
+		\"* | \'*)
+			die 78 "$conf:$n: the line has a quote that does not" \
+			    'end the value'
+			;;
+		esac
 		[[ $name == RR_* || $name == S2_* ]] || continue
 		# The environment wins, and of two lines the last.
-		[[ -z ${!name-} || " ${set[*]} " == *" $name "* ]] || continue
-		set+=("$name")
+		[[ -z ${!name-} || -n ${origin[$name]-} ]] || continue
+		origin[$name]=$conf:$n
 		export "$name=$value"
-	done <"$file"
+	done <"$conf"
+}
+
+# settings: the same, and an end to it if a value is wrong.
+settings() {
+	local conf wrong
+	read_settings
+	wrong=$(check_settings)
+	[[ -z $wrong ]] || die 78 "${wrong%%$'\n'*}"
+}
+
+# check_settings: prints a line for each setting with a wrong value.
+check_settings() {
+	local known name kind why
+	for known in "${known_settings[@]}"; do
+		read -r name kind _ <<<"$known"
+		[[ -n ${!name-} ]] || continue
+		why=$(check_setting "$kind" "${!name}") || printf \
+		    '%sthe setting %s %s\n' \
+		    "${origin[$name]+${origin[$name]}: }" "$name" "$why"
+	done
+}
+
+# check_setting KIND VALUE: fails with what is wrong with it. The programs of
+# C check what they use by the same rules.
+check_setting() {
+	local value=$2 shown=$2 host='[^[:space:]/?#@"'\''\\{}]+'
+	((${#shown} <= 200)) || shown=${shown:0:200}...
+	case $1 in
+	endpoint)
+		[[ $value =~ ^(https?://)?(\{basin\}\.)?$host(/|/v1/?)?$ ]] || {
+			printf "is '%s'; it must be %s\n" "$shown" \
+			    '[http://|https://]HOST[:PORT], as in http://127.0.0.1:8080'
+			return 1
+		}
+		;;
+	token)
+		[[ $value =~ ^[!-~]+$ ]] || {
+			echo 'holds a character that no token has;' \
+			    'paste it again'
+			return 1
+		}
+		;;
+	yesno)
+		[[ $value =~ ^(0|1|true|false|yes|no)$ ]] || {
+			echo "is '$shown'; it must be 1, true, 0 or false"
+			return 1
+		}
+		;;
+	basin)
+		[[ $value =~ ^[a-z0-9][a-z0-9-]{6,46}[a-z0-9]$ ]] || {
+			echo "is no name of a basin: those have 8 to 48 of" \
+			    "a-z, 0-9 and '-', not '-' at an end"
+			return 1
+		}
+		;;
+	prefix)
+		((${#value} <= 256)) || {
+			echo 'is longer than 256 bytes'
+			return 1
+		}
+		;;
+	seconds)
+		[[ $value =~ ^[1-9][0-9]{0,8}$ && $value -le 315360000 ]] || {
+			echo 'is no number of seconds from 1 to 315360000'
+			return 1
+		}
+		;;
+	port)
+		[[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] || {
+			echo "is '$shown'; it must be a port, 1 to 65535"
+			return 1
+		}
+		;;
+	address)
+		[[ $value =~ ^[^[:space:]]*:[1-9][0-9]{0,4}$ &&
+		    ${value##*:} -le 65535 ]] || {
+			echo "is '$shown'; it must be HOST:PORT," \
+			    'as in 127.0.0.1:8787'
+			return 1
+		}
+		;;
+	esac
 }
 
 # defaults: the settings that the scripts themselves use. Where nothing says

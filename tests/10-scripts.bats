@@ -141,7 +141,7 @@ bootstrap: not root, and sudo asks for a password; run this, then go on:
 	[[ $output == "rr: cannot read '$PWD/conf', named by RR_CONF" ]]
 	printf '# x\n\nRR_BASIN = x\n' >conf
 	run -78 rr ls
-	[[ $output == "rr: '$PWD/conf', line 3: not NAME=value" ]]
+	[[ $output == "rr: $PWD/conf:3: the line is not NAME=value" ]]
 	# shellcheck disable=SC2016 # that is the point
 	printf '%s\n' 'RR_A="$(touch pwned) "  ' "RR_B=' '" 'PATH=/' \
 	    'RR_C=first' 'RR_C=last=' 'RR_D=file' 'RR_E=' >conf

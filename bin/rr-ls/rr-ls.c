@@ -215,6 +215,13 @@ run_ids(struct ls *ls, char **given, int n, bool json, bool quiet)
 	return status;
 }
 
+static void __attribute__((noreturn))
+wrong(struct settings *settings, const char *name, const char *why)
+{
+	settings_wrong(settings, name, "%s", why);
+	log_die(EXIT_CONFIG, "%s", settings->why);
+}
+
 static void
 set_up(struct ls *ls, struct settings *settings)
 {
@@ -226,17 +233,16 @@ set_up(struct ls *ls, struct settings *settings)
 	ls->basin = settings_basin(settings);
 	ls->prefix = settings_prefix(settings);
 	if (!s2_basin_is_valid(ls->basin, strlen(ls->basin)))
-		log_die(EXIT_CONFIG, "RR_BASIN is '%s', which is no name of a "
-		    "basin", ls->basin);
+		wrong(settings, "RR_BASIN", "is no name of a basin: those "
+		    "have 8 to 48 of a-z, 0-9 and '-', not '-' at an end");
 	if (strlen(ls->prefix) > SESSION_PREFIX_MAX)
-		log_die(EXIT_CONFIG, "RR_PREFIX is longer than %d bytes",
-		    SESSION_PREFIX_MAX);
+		wrong(settings, "RR_PREFIX", "is longer than 256 bytes");
 	lease = settings_get(settings, "RR_LEASE");
 	ls->lease = 1000 * strtonum(lease != NULL ? lease : LEASE_DEFAULT, 1,
 	    LEASE_MAX, &why);
 	if (why != NULL)
-		log_die(EXIT_CONFIG, "RR_LEASE is '%s', which is %s; it must "
-		    "be a number of seconds", lease, why);
+		wrong(settings, "RR_LEASE", "is no number of seconds from 1 "
+		    "to 315360000");
 	ls->s2 = s2_new(&ls->conf, 1);
 	if (ls->s2 == NULL)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
