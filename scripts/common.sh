@@ -198,3 +198,27 @@ ensure_basin() {
 	s2-stream ensure "s2://$RR_BASIN" timestamping=arrival \
 	    create-on-append=no >/dev/null
 }
+
+# whole_id ID: prints the id that begins so. A whole one is not asked for.
+whole_id() {
+	if [[ ${#1} -eq 25 ]]; then
+		printf '%s\n' "$1"
+	else
+		rr-ls -q -- "$1"
+	fi
+}
+
+# web_file NAME: prints where this file of the dashboard is: beside the
+# programs, in the tree or installed.
+web_file() {
+	local bin file
+	for bin in "$(dirname "$0")" "$(dirname "$(type -P rr-frame)")"; do
+		for file in "$bin/../web/$1" "$bin/../share/rrpipe/web/$1"; do
+			[[ ! -r $file ]] || {
+				printf '%s\n' "$file"
+				return
+			}
+		done
+	done
+	die 78 "cannot find '$1', which comes with rrpipe"
+}

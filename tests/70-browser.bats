@@ -32,3 +32,7 @@ browser() {
 @test "a bad network between page and collector loses and doubles nothing" {
 	browser faults
 }
+
+@test "an exported page plays from file://, and asks nobody for anything" {
+	browser export
+}

@@ -1,4 +1,5 @@
 // Bundles the recorder and the dashboard: node build.mjs OUTDIR
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,3 +39,27 @@ for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 
 // Both servers send FILE.gz in the place of FILE.
 for (const file of ['rr.js', 'rr.mjs', 'app.js', 'app.css', 'player.js', 'player.css'])
   writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));
+
+// The head of an exported recording: a page whose one script is in it, and
+// whose policy allows that script and nothing from anywhere. The recording is
+// put behind it, by rr-export.
+const page = await build({ ...common, entryPoints: ['export/page.js', 'export/page.css'], outdir: out, format: 'iife', target: ['es2022'], write: false });
+const [script, style] = ['.js', '.css'].map((ext) => page.outputFiles.find((f) => f.path.endsWith(ext)).text);
+// What would end or confuse the element that the text is in.
+if (/<!--|<\/?script/i.test(script) || /<\//.test(style)) throw new Error('export: the text cannot stand in HTML');
+const policy = `default-src 'none'; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; base-uri 'none'; form-action 'none'`;
+writeFileSync(join(out, 'export.html'), `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="x-dns-prefetch-control" content="off">
+<meta name="referrer" content="no-referrer">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Recording</title>
+<style>${style}</style>
+</head>
+<body>
+<noscript>This file plays a recording, which takes JavaScript.</noscript>
+<script>${script}</script>
+`);

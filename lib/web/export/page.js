@@ -1,0 +1,301 @@
+/**
+ * The player of a file that `rr export --html` wrote: all it needs is in the
+ * file, and the file's policy lets it ask nobody for anything. The recording
+ * is drawn in rrweb's own sandboxed frame, without scripts.
+ *
+ * document.body.dataset.state says how far it is (reading, ready, bad), and
+ * window.recording {first, last, gaps, seek(ms)} is for who drives it.
+ */
+
+import { Replayer } from '@rrweb/replay';
+import { clock, h, icon, place as address, span, when } from '../dashboard/dom.js';
+import { event, Recording } from './recording.js';
+
+const SPARE = 50;               // ms that a replayer is given to draw a snapshot
+const SPEEDS = [0.5, 1, 2, 4, 8, 16];
+const IDLE = 4000;              // without anybody doing anything: may be skipped
+const SKIP_RATE = 60;
+const FRAMES = /^(iframe|frame|object|embed|portal|fencedframe)$/i;
+const FETCHES = /(^|\s)(preconnect|dns-prefetch|prefetch|prerender|preload|modulepreload)(\s|$)/i;
+
+const $ = (selector) => document.querySelector(selector);
+let rec, now, opening = null, at = 0, playing = false, speed = 1, rate = 1, skip = true, chosen = 'auto';
+
+// ---- drawing -----------------------------------------------------------
+
+/**
+ * Chromium connects for some links and frames whose load the policy then
+ * forbids, so a recorded page would learn that it is watched.
+ */
+function defuse(node, frames) {
+  const todo = [node];
+  for (let n; (n = todo.pop());) {
+    const a = n.attributes || {};
+    if (FRAMES.test(n.tagName)) {
+      frames.add(n.id);
+      disarm(a);
+    } else if (n.tagName === 'link' && FETCHES.test(a.rel)) n.attributes = {};
+    if (Array.isArray(n.childNodes)) todo.push(...n.childNodes.filter((c) => c && typeof c === 'object'));
+  }
+}
+
+function disarm(attributes) {
+  for (const name of ['src', 'srcdoc', 'data']) delete attributes[name];
+}
+
+function parse(segment, state) {
+  const out = [];
+  for (const { lines, shift } of segment.batches)
+    for (const line of lines) {
+      const e = event(line);
+      if (!e || e.type > 1 && e.type < 6 && !e.data || e.type === 4 && !(e.data.width > 0)) continue;
+      // The order is that of the recording; a clock that went back stands still.
+      e.timestamp = state.last = Math.max(state.last, e.timestamp + shift);
+      if (e.type === 4) state.meta = e.timestamp;
+      else if (e.type === 2) {
+        state.snapshots.push([state.meta ?? e.timestamp, e.timestamp]);
+        if (e.data.node) defuse(e.data.node, state.frames);
+      } else if (e.type === 3 && e.data.source === 0) {
+        for (const add of e.data.adds || []) if (add && add.node) defuse(add.node, state.frames);
+        for (const { id, attributes } of (e.data.attributes || []).filter((a) => a && a.attributes)) {
+          if (FETCHES.test(attributes.rel)) delete attributes.rel;
+          if (state.frames.has(id)) disarm(attributes);
+        }
+      }
+      out.push(e);
+    }
+  return out;
+}
+
+/** What happens at a time has happened, and a page that begins has been drawn. */
+function settle(state, t) {
+  t = Math.max(t, state.base);
+  for (const [meta, full] of state.snapshots) if (meta <= t && t < full) t = full;
+  return t + 1 - state.base;
+}
+
+function layout() {
+  const stage = $('.stage'), wrapper = now && now.root.firstElementChild;
+  if (!wrapper || !now.size) return;
+  const { width, height } = now.size;
+  const scale = Math.min(3, stage.clientWidth / width, stage.clientHeight / height);
+  Object.assign(wrapper.style, { width: width + 'px', height: height + 'px', transform: `scale(${scale}) translate(-50%, -50%)` });
+}
+
+/** Draws what was at `at`. @returns {Promise<void>} once it is on the screen */
+function show() {
+  const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+  const segment = rec.segment(tab, at);
+  note(segment ? '' : 'There is no snapshot to start from in this tab.');
+  if (!segment) return Promise.resolve();
+  if (now && now.segment === segment) {
+    move();
+    return Promise.resolve();
+  }
+  if (opening && opening.segment === segment) return opening.done;
+  return open(segment);
+}
+
+function move() {
+  const to = settle(now, at);
+  if (playing) now.replayer.play(to);
+  else now.replayer.pause(to);
+}
+
+function open(segment) {
+  const state = { segment, last: -Infinity, snapshots: [], frames: new Set() };
+  const events = parse(segment, state);
+  const root = h('.layer.next');
+  if (!events.length) return Promise.resolve(note('This part cannot be drawn.'));
+  if (opening) discard(opening);
+  opening = state;
+  state.root = root;
+  state.base = events[0].timestamp;
+  $('.stage').prepend(root);
+  state.replayer = new Replayer(events, {
+    root, liveMode: true, speed: rate, triggerFocus: false, showWarning: false, loadTimeout: 0,
+    mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
+    insertStyleRules: ['[rr_scrollleft],[rr_scrolltop]{scroll-behavior:auto!important}'],
+    logger: { log() {}, warn() {} },
+  });
+  state.replayer.on('resize', (size) => {
+    state.size = size;
+    if (now === state) layout();
+  });
+  // A recorded video whose source is not fetched does not play: as it should be.
+  state.replayer.on('fullsnapshot-rebuilded', () =>
+    state.replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault()));
+  state.replayer.pause(settle(state, at));
+  return state.done = new Promise((resolve) => setTimeout(() => {
+    if (opening !== state) return resolve();
+    opening = null;
+    if (now) discard(now);
+    now = state;
+    root.classList.remove('next');
+    layout();
+    move();
+    paint();
+    resolve();
+  }, SPARE));
+}
+
+function discard(state) {
+  state.replayer.destroy();
+  state.root.remove();
+}
+
+// ---- time --------------------------------------------------------------
+
+(function tick() {
+  requestAnimationFrame(tick);
+  if (!rec || !playing || !now || opening) return;
+  at = Math.max(at, now.base + now.replayer.getCurrentTime());
+  if (at >= rec.last) {
+    at = rec.last;
+    play(false);
+  } else {
+    const tab = chosen === 'auto' ? rec.tabAt(at) : chosen;
+    const segment = rec.segment(tab, at);
+    if (segment && segment !== now.segment) show().catch(bad);
+    setRate();
+  }
+  paint();
+})();
+
+function setRate() {
+  const left = rec.nextActive(at) - at;
+  const idle = playing && skip && left > (rate === speed ? IDLE : IDLE / 2);
+  const r = idle ? Math.max(speed, Math.min(SKIP_RATE, left / 700)) : speed;
+  const badge = $('.badge');
+  badge.hidden = !idle;
+  if (idle) badge.textContent = `Skipping ${span(left)} in which nobody did anything`;
+  if (r === rate || idle && Math.abs(r - rate) < rate / 10) return;
+  rate = r;
+  if (now) now.replayer.setConfig({ speed: rate });
+}
+
+function play(on) {
+  if (on && at >= rec.last - 50) at = rec.first;
+  if (!on) $('.badge').hidden = true;
+  playing = on;
+  show().catch(bad);
+  paint();
+}
+
+function seek(t) {
+  at = Math.min(Math.max(t, rec.first), rec.last);
+  const drawn = show();
+  setRate();
+  paint();
+  return drawn;
+}
+
+// ---- the page ----------------------------------------------------------
+
+const note = (text) => {
+  $('.note').textContent = text;
+  $('.note').hidden = !text;
+};
+
+function bad(e) {
+  document.body.dataset.state = 'bad';
+  note(`This file cannot be played: ${e.message}. It may not be whole.`);
+}
+
+const tool = (name, label, onclick, more) => h('button.tool', { title: label, 'aria-label': label, onclick, ...more }, icon(name));
+const playButton = tool('play', 'Play (space)', () => play(!playing));
+const slider = h('input.slider', { type: 'range', min: 0, max: 1, step: 1, value: 0, 'aria-label': 'Time', oninput: () => seek(rec.first + +slider.value).catch(bad) });
+const time = h('span.time', {}, '0:00');
+const speedPick = h('select', { title: 'Speed', 'aria-label': 'Speed', onchange: () => { speed = +speedPick.value; setRate(); } },
+  SPEEDS.map((s) => h('option', { value: s, selected: s === 1 }, `${s}×`)));
+const skipButton = h('button.tool.wide', { title: 'Skip when nobody does anything (s)', 'aria-pressed': 'true', onclick: () => setSkip(!skip) }, icon('skip'), 'Skip idle');
+const strip = h('.tabs', { role: 'group', 'aria-label': 'Tabs', hidden: true });
+const track = h('.track', { 'aria-hidden': 'true' });
+const gapList = h('ul.gaps', { hidden: true });
+document.body.append(
+  h('header', {}, h('h1', {}, 'Recording'), h('p', {})),
+  h('.stage', {}, h('.badge', { hidden: true }), h('.note', { role: 'status' }, 'Reading the recording')),
+  h('footer', {}, h('.bar', {}, track, slider), h('.controls', { role: 'toolbar', 'aria-label': 'Player' }, playButton, time, strip, skipButton, speedPick), gapList));
+
+function setSkip(on) {
+  skip = on;
+  skipButton.setAttribute('aria-pressed', String(on));
+  setRate();
+}
+
+function paint() {
+  slider.value = at - rec.first;
+  slider.setAttribute('aria-valuetext', clock(at - rec.first));
+  time.textContent = `${clock(at - rec.first)} / ${clock(rec.last - rec.first)}`;
+  const word = playing ? 'Pause (space)' : 'Play (space)';
+  if (playButton.title !== word) {
+    playButton.title = word;
+    playButton.setAttribute('aria-label', word);
+    playButton.replaceChildren(icon(playing ? 'pause' : 'play'));
+  }
+  for (const b of strip.children) {
+    b.setAttribute('aria-pressed', String(b.value === chosen));
+    b.classList.toggle('showing', !!now && b.value === now.segment.tab);
+  }
+}
+
+function describe(info) {
+  const meta = { ...info, ...rec.meta };
+  const text = (x) => typeof x === 'string' ? x : '';
+  const { host, path } = address(text(meta.url));
+  const title = text(meta.title) || host + path || 'Recording';
+  document.title = $('h1').textContent = title;
+  $('header p').textContent = [host + path, text(meta.user), when(rec.first), `${rec.events} events`, info.id].filter(Boolean).join(' · ');
+  slider.max = Math.max(1, rec.last - rec.first);
+  const share = (t) => `${100 * (t - rec.first) / Math.max(1, rec.last - rec.first)}%`;
+  const bar = (kind, from, to, row, title) => {
+    const el = h('i.' + kind, { title });
+    Object.assign(el.style, { left: share(from), width: to ? `calc(${share(rec.first + to - from)})` : '', top: `${row * 6}px` });
+    track.append(el);
+  };
+  const tabs = [...rec.tabs.values()].filter((t) => isFinite(t.first)).sort((a, b) => a.first - b.first);
+  tabs.forEach((t, n) => bar('tab', t.first, t.last, Math.min(n, 3), ''));
+  for (const m of rec.marks) bar(m.kind, m.at, 0, 0, m.text);
+  const gaps = rec.marks.filter((m) => m.kind === 'gap');
+  gapList.hidden = !gaps.length;
+  gapList.append(...gaps.slice(0, 100).map((m) => h('li', {}, h('button', { onclick: () => seek(m.at) }, `${clock(m.at - rec.first)} ${m.text}`))));
+  strip.hidden = tabs.length < 2;
+  strip.append(...['auto', ...tabs.map((t) => t.name)].map((name, n) => h('button.tool', {
+    value: name, title: n ? `Only tab ${n}` : 'Follow the visitor from tab to tab', onclick: () => {
+      chosen = name;
+      const t = rec.tabs.get(name);
+      seek(t && (at < t.first || at > t.last) ? t.first : at).catch(bad);
+    } }, n ? `${n}` : 'Follow')));
+}
+
+addEventListener('resize', layout);
+addEventListener('keydown', (e) => {
+  if (!rec || e.ctrlKey || e.metaKey || e.altKey || e.target.matches('select')) return;
+  if (e.key === ' ' && e.target.closest('button')) return;
+  const onSlider = e.target === slider;
+  if (e.key === ' ') play(!playing);
+  else if (e.key === 's') setSkip(!skip);
+  else if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') seek(at + (e.key === 'ArrowLeft' ? -1 : 1) * (e.shiftKey ? 30e3 : 5e3)).catch(bad);
+  else if (/^[0-9]$/.test(e.key) && !onSlider) seek(rec.first + (rec.last - rec.first) * e.key / 10).catch(bad);
+  else return;
+  e.preventDefault();
+});
+
+document.body.dataset.state = 'reading';
+// Not before: the page would wait for the frame that is drawn into.
+addEventListener('load', async () => {
+  try {
+    const read = await new Recording().read([...document.querySelectorAll('script.rr')]);
+    if (!isFinite(read.first)) throw new Error('nothing is in it');
+    rec = read;
+    at = rec.first;
+    describe(JSON.parse($('#session').textContent));
+    note('');
+    await show();
+    paint();
+    window.recording = { first: rec.first, last: rec.last, gaps: rec.gaps || 0, seek };
+    document.body.dataset.state = 'ready';
+  } catch (e) {
+    bad(e);
+  }
+});
