@@ -496,7 +496,7 @@ $E" ]
 	ring=$pid
 	wait_until 10 test -S sock
 	[ "$(stat -c %a sock)" = 660 ]
-	wait_until 10 eval '[[ $(curl -s --unix-socket sock http://x/health/ready) == ready ]]'
+	wait_until 10 eval '[[ $(curl -s --unix-socket sock http://x/health/ready) == *true* ]]'
 	says 201 open --unix-socket sock -H 'X-Forwarded-For: 203.0.113.1' -d '{}' 'http://x/v1/sessions?key=one'
 	says 429 slow --unix-socket sock -H 'X-Forwarded-For: 203.0.113.1' -d '{}' 'http://x/v1/sessions?key=one'
 	says 201 open --unix-socket sock -H 'X-Forwarded-For: 203.0.113.2' -d '{}' 'http://x/v1/sessions?key=one'

@@ -24,7 +24,7 @@ start_ring() {
 }
 
 is_ready() {
-	[[ $(curl -s "$1/health/ready") == ready ]]
+	[[ $(curl -s "$1/health/ready") == *true* ]]
 }
 
 # open_session: sets id, token and path (of its URL).

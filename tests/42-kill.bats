@@ -16,7 +16,7 @@ start_ring() {
 }
 
 is_ready() {
-	[[ $(curl -s -m 5 "http://127.0.0.1:$port/health/ready") == ready ]]
+	[[ $(curl -s -m 5 "http://127.0.0.1:$port/health/ready") == *true* ]]
 }
 
 # revive: start what is dead.

@@ -89,6 +89,7 @@ reply_verdict(struct http_request *r, const struct verdict *v)
 	struct ingest *in = r->arg;
 	struct buf *b = &in->answer;
 
+	count_refused(v->code, v->reason);
 	buf_clear(b);
 	buf_addf(b, "{\"verdict\":\"%s\"", verdicts[v->code].word);
 	if (v->error != NULL) {
@@ -109,11 +110,11 @@ reply_verdict(struct http_request *r, const struct verdict *v)
 }
 
 static void
-refuse(struct http_request *r, enum verdict_code code, unsigned status,
-    const char *error)
+refuse(struct http_request *r, enum verdict_code code, enum reason reason,
+    unsigned status, const char *error)
 {
-	const struct verdict v = { .code = code, .status = status,
-	    .error = error };
+	const struct verdict v = { .code = code, .reason = reason,
+	    .status = status, .error = error };
 
 	reply_verdict(r, &v);
 }
@@ -123,6 +124,7 @@ refuse_body(struct http_request *r, const struct judgement *j)
 {
 	const struct verdict v = {
 		.code = j->too_many ? VERDICT_BIG : VERDICT_BAD,
+		.reason = REASON_BODY,
 		.error = j->why, .line = j->line, .column = j->column,
 	};
 
@@ -130,11 +132,11 @@ refuse_body(struct http_request *r, const struct judgement *j)
 }
 
 static void
-refuse_for(struct http_request *r, enum verdict_code code, uint64_t retry,
-    const char *error)
+refuse_for(struct http_request *r, enum verdict_code code,
+    enum reason reason, uint64_t retry, const char *error)
 {
-	const struct verdict v = { .code = code, .error = error,
-	    .retry = retry };
+	const struct verdict v = { .code = code, .reason = reason,
+	    .error = error, .retry = retry };
 
 	reply_verdict(r, &v);
 }
@@ -197,10 +199,19 @@ reply_ready(struct http_request *r, const struct verdict *v)
 	static const struct http_header headers[] = {
 		{ "Cache-Control", "no-store" }, { NULL, NULL },
 	};
-	const char *text = v->code == VERDICT_STORED ? "ready\n" : v->error;
+	struct ingest *in = r->arg;
+	struct buf *b = &in->answer;
 
-	http_reply(r, v->code == VERDICT_STORED ? 200 : 503, CONTENT_TEXT,
-	    text, strlen(text), headers);
+	buf_clear(b);
+	if (v->code == VERDICT_STORED) {
+		put(b, "{\"ready\":true}\n");
+	} else {
+		put(b, "{\"ready\":false,\"reason\":");
+		json_string(b, v->error);
+		put(b, "}\n");
+	}
+	http_reply(r, v->code == VERDICT_STORED ? 200 : 503, CONTENT_JSON,
+	    buf_bytes(b), buf_size(b), headers);
 }
 
 static void
@@ -218,6 +229,8 @@ reply_replaya(struct http_request *r, const struct post *p,
 		reply_verdict(r, v);
 		return;
 	}
+	if (v->error != NULL)
+		count_refused(v->code, v->reason);
 	if (v->code == VERDICT_OPEN)
 		expires = fresh_token(in, p, token);
 	buf_clear(&in->answer);
@@ -280,9 +293,10 @@ post_answer(struct post *p, const struct verdict *v)
 /* ---- a request's head ---- */
 
 static void
-refuse_slow(struct http_request *r, const struct post *p, uint64_t wait)
+refuse_slow(struct http_request *r, const struct post *p,
+    enum reason reason, uint64_t wait)
 {
-	refuse_for(r, VERDICT_SLOW, wait, p->kind == POST_OPEN ?
+	refuse_for(r, VERDICT_SLOW, reason, wait, p->kind == POST_OPEN ?
 	    "too many sessions at once" : "too many requests at once");
 }
 
@@ -301,7 +315,7 @@ check_address_rate(struct http_request *r, const struct post *p)
 	    open ? &in->opens : &in->posts, in->store.now);
 	if (wait == 0)
 		return 0;
-	refuse_slow(r, p, wait);
+	refuse_slow(r, p, REASON_ADDRESS_RATE, wait);
 	return -1;
 }
 
@@ -317,7 +331,7 @@ check_key_rate(struct http_request *r, const struct post *p)
 
 	if (wait == 0)
 		return 0;
-	refuse_slow(r, p, wait);
+	refuse_slow(r, p, REASON_KEY_RATE, wait);
 	return -1;
 }
 
@@ -328,12 +342,12 @@ check_origin(struct http_request *r, const struct key *key)
 	const char *origin = http_header(r, "Origin");
 
 	if (key->local && !http_address_is_local(&r->client)) {
-		refuse(r, VERDICT_DENIED, 403,
+		refuse(r, VERDICT_DENIED, REASON_ORIGIN, 403,
 		    "without a key file only this machine may record");
 		return -1;
 	}
 	if (!key_allows(key, origin)) {
-		refuse(r, VERDICT_DENIED, 403,
+		refuse(r, VERDICT_DENIED, REASON_ORIGIN, 403,
 		    "pages of this origin may not use this key");
 		return -1;
 	}
@@ -347,7 +361,7 @@ check_key(struct http_request *r, struct post *p, const char *name)
 
 	p->key = name == NULL ? NULL : key_by_name(&in->keys, name);
 	if (p->key == NULL) {
-		refuse(r, VERDICT_DENIED, 401, "no such key");
+		refuse(r, VERDICT_DENIED, REASON_KEY, 401, "no such key");
 		return -1;
 	}
 	return check_origin(r, p->key);
@@ -361,25 +375,27 @@ check_token(struct http_request *r, struct post *p, const char *token)
 	uint32_t expires;
 
 	if (!session_id_is_valid(r->segments[2].p, r->segments[2].len)) {
-		refuse(r, VERDICT_DENIED, 401, "no such session");
+		refuse(r, VERDICT_DENIED, REASON_TOKEN, 401,
+		    "no such session");
 		return -1;
 	}
 	memcpy(p->id, r->segments[2].p, SESSION_ID_LEN);
 	if (token == NULL ||
 	    token_check(in->signer, p->id, token, &key, &expires) == -1) {
-		refuse(r, VERDICT_DENIED, 401,
+		refuse(r, VERDICT_DENIED, REASON_TOKEN, 401,
 		    "the token is not for this session");
 		return -1;
 	}
 	p->key = key_by_number(&in->keys, key);
 	if (p->key == NULL) {
-		refuse(r, VERDICT_DENIED, 401, "the key was withdrawn");
+		refuse(r, VERDICT_DENIED, REASON_KEY, 401,
+		    "the key was withdrawn");
 		return -1;
 	}
 	if (check_origin(r, p->key) == -1)
 		return -1;
 	if (expires <= now) {
-		refuse(r, VERDICT_CLOSED, 0,
+		refuse(r, VERDICT_CLOSED, REASON_EXPIRED, 0,
 		    "the token has expired; open a new session");
 		return -1;
 	}
@@ -502,7 +518,7 @@ route(struct http_request *r, struct post *p)
 	size_t i;
 
 	if (!http_segment_is(r, 1, "sessions") || r->nsegments < 2) {
-		refuse(r, VERDICT_BAD, 404, "no such route");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 		return -1;
 	}
 	p->kind = POST_OPEN;
@@ -511,13 +527,14 @@ route(struct http_request *r, struct post *p)
 			if (http_segment_is(r, 3, session_routes[i].word))
 				break;
 		if (r->nsegments != 4 || i == n) {
-			refuse(r, VERDICT_BAD, 404, "no such route");
+			refuse(r, VERDICT_BAD, REASON_ROUTE, 404,
+			    "no such route");
 			return -1;
 		}
 		p->kind = session_routes[i].kind;
 	}
 	if (r->method != HTTP_POST) {
-		refuse(r, VERDICT_BAD, 405, "only POST");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 405, "only POST");
 		return -1;
 	}
 	return 0;
@@ -537,7 +554,7 @@ parse_query(struct http_request *r, struct post *p)
 		why = "tab must be 1 to 8 lower-case hex digits";
 	if (why == NULL)
 		return 0;
-	refuse(r, VERDICT_BAD, 0, why);
+	refuse(r, VERDICT_BAD, REASON_QUERY, 0, why);
 	return -1;
 }
 
@@ -561,7 +578,8 @@ start_body(struct http_request *r, struct post *p)
 	size_t expected = 0;
 
 	if (r->length != HTTP_LENGTH_UNKNOWN && r->length > max) {
-		refuse(r, VERDICT_BIG, 0, p->kind == POST_LINES ?
+		refuse(r, VERDICT_BIG, REASON_LENGTH, 0,
+		    p->kind == POST_LINES ?
 		    "the batch is too long; split it" : "it is too long");
 		return;
 	}
@@ -577,7 +595,7 @@ begin_post(struct http_request *r)
 	struct post *p = calloc(1, sizeof(*p));
 
 	if (p == NULL) {
-		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
 		return;
 	}
 	p->request = r;
@@ -589,7 +607,7 @@ begin_post(struct http_request *r)
 	    parse_query(r, p) == -1)
 		return;
 	if (store_is_full(&in->store)) {
-		refuse_for(r, VERDICT_AWAY, 2000,
+		refuse_for(r, VERDICT_AWAY, REASON_FULL, 2000,
 		    "too much waits to be stored");
 		return;
 	}
@@ -610,15 +628,15 @@ begin_replaya(struct http_request *r)
 	struct post *p;
 
 	if (kind == -1) {
-		refuse(r, VERDICT_BAD, 404, "no such route");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 		return;
 	}
 	if (r->method != HTTP_POST) {
-		refuse(r, VERDICT_BAD, 405, "only POST");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 405, "only POST");
 		return;
 	}
 	if ((p = calloc(1, sizeof(*p))) == NULL) {
-		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
 		return;
 	}
 	p->kind = (enum post_kind)kind;
@@ -628,7 +646,7 @@ begin_replaya(struct http_request *r)
 	if (check_address_rate(r, p) == -1)
 		return;
 	if (store_is_full(&in->store))
-		refuse_for(r, VERDICT_AWAY, 2000,
+		refuse_for(r, VERDICT_AWAY, REASON_FULL, 2000,
 		    "too much waits to be stored");
 	else
 		start_body(r, p);
@@ -691,11 +709,11 @@ begin_health(struct http_request *r)
 		return;
 	}
 	if (!http_segment_is(r, 1, "ready") || r->nsegments != 2) {
-		refuse(r, VERDICT_BAD, 404, "no such route");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 		return;
 	}
 	if ((p = calloc(1, sizeof(*p))) == NULL) {
-		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
 		return;
 	}
 	p->kind = POST_READY;
@@ -721,12 +739,12 @@ begin(struct http_request *r)
 		else
 			begin_replaya(r);
 	} else if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
-		refuse(r, VERDICT_BAD, 404, "no such route");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 	} else if (http_segment_is(r, 0, "health")) {
 		begin_health(r);
 	} else if (in->web == -1 || !http_reply_file(r, in->web, r->path + 1,
 	    WEB_CACHE, any_page)) {
-		refuse(r, VERDICT_BAD, 404, "no such route");
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 	}
 }
 
@@ -737,8 +755,10 @@ receive(struct http_request *r, const void *data, size_t n)
 {
 	struct post *p = r->state;
 
-	if (p != NULL && p->kind != POST_READY)
-		body_add(&p->body, data, n);
+	if (p == NULL || p->kind == POST_READY)
+		return;
+	count_add(COUNT_WIRE, n);
+	body_add(&p->body, data, n);
 }
 
 static int
@@ -748,14 +768,16 @@ check_body_state(struct http_request *r, struct post *p)
 	case BODY_GOOD:
 		return 0;
 	case BODY_BIG:
-		refuse(r, VERDICT_BIG, 0, p->kind == POST_LINES ?
+		refuse(r, VERDICT_BIG, REASON_LENGTH, 0,
+		    p->kind == POST_LINES ?
 		    "the batch is too long; split it" : "it is too long");
 		break;
 	case BODY_BAD_GZIP:
-		refuse(r, VERDICT_BAD, 0, "it is not good gzip");
+		refuse(r, VERDICT_BAD, REASON_GZIP, 0, "it is not good gzip");
 		break;
 	case BODY_NO_ROOM:
-		refuse_for(r, VERDICT_AWAY, 2000, "too much comes in at once");
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 2000,
+		    "too much comes in at once");
 		break;
 	}
 	return -1;
@@ -772,6 +794,7 @@ judge_body(struct http_request *r, struct post *p)
 		ok = body_judge_lines(&p->body, &j);
 		p->full = j.full;
 		p->packed = j.packed;
+		p->events = j.events;
 		break;
 	case POST_OPEN:
 	case POST_META:
@@ -812,15 +835,17 @@ filter_lines(struct http_request *r, struct post *p)
 
 	if (p->key->filter != NULL) {
 		if (filter_body(&p->body, p->key->filter, &p->failed) == -1) {
-			refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+			refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000,
+			    "no memory");
 			return -1;
 		}
 		/* All may be gone; what is there is as good as before. */
 		body_judge_lines(&p->body, &j);
 		p->full = j.full;
+		p->events = j.events;
 	}
 	if (p->replaya && replaya_mark(p) == -1) {
-		refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
 		return -1;
 	}
 	return 0;
@@ -835,6 +860,7 @@ end(struct http_request *r)
 	assert(p != NULL);
 	if (p->kind != POST_READY) {
 		body_end(&p->body);
+		count_add(COUNT_UNPACKED, buf_size(&p->body.text));
 		if (check_body_state(r, p) == -1 ||
 		    (p->replaya && end_replaya(r, p) == -1) ||
 		    judge_body(r, p) == -1)
@@ -846,7 +872,8 @@ end(struct http_request *r)
 		p->retention = p->key->retention;
 		session_id_make(in->clock, p->id);
 		if (add_source(p) == -1) {
-			refuse_for(r, VERDICT_AWAY, 1000, "no memory");
+			refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000,
+			    "no memory");
 			return;
 		}
 	}

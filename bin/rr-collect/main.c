@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "exits.h"
 #include "http.h"
 #include "ingest.h"
 #include "listen.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
 #include "notify.h"
 #include "settings.h"
@@ -33,11 +35,13 @@
 #define OPENS_MINUTE	300
 #define POSTS_SECOND	200
 #define BURST_SECONDS	10
+#define LIVE_MS		60000	/* a session is live so long after a word */
 
 struct options {
 	const char *listen[LISTEN_MAX];
 	int nlisten;
 	const char *keys;
+	const char *metrics;
 	const char *secret;
 	const char *web;
 	const char *watched;
@@ -57,6 +61,7 @@ struct collector {
 	struct options options;
 	struct ingest ingest;
 	struct http *http;
+	struct metrics_server *metrics;	/* or NULL */
 	int listeners[LISTEN_MAX];
 	int epoll;
 	int signals;
@@ -68,8 +73,8 @@ struct collector {
 };
 
 static const char usage_text[] =
-"usage: rr-collect [-Rv] [-k keys] [-l addr] [-P proxy] [-S secret]\n"
-"    [-W dir] [-w dir] [--max-body n] [--max-connections n] [--max-memory n]\n"
+"usage: rr-collect [-Rv] [-k keys] [-l addr] [-M addr] [-P proxy]\n"
+"    [-S secret] [-W dir] [-w dir] [--max-body n] [--max-connections n] [--max-memory n]\n"
 "    [--max-sessions n] [--max-stored n] [--opens n] [--posts n]\n"
 "\n"
 "Takes recordings over HTTP, writes them to standard output as lines, and\n"
@@ -77,6 +82,7 @@ static const char usage_text[] =
 "\n"
 "  -k, --keys FILE      project keys and their origins\n"
 "  -l, --listen ADDR    HOST:PORT, unix:PATH or fd:N (" LISTEN_DEFAULT ")\n"
+"  -M, --metrics ADDR   serve GET /metrics there, to this machine only\n"
 "  -P, --proxy ADDR     believe this proxy's X-Forwarded-For\n"
 "  -R, --reuse-port     other processes listen on the same port\n"
 "  -S, --secret FILE    signs the tokens; made if there is none\n"
@@ -104,6 +110,7 @@ static const struct option long_options[] = {
 	{ "max-memory", required_argument, NULL, OPT_MAX_MEMORY },
 	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
 	{ "max-stored", required_argument, NULL, OPT_MAX_STORED },
+	{ "metrics", required_argument, NULL, 'M' },
 	{ "opens", required_argument, NULL, OPT_OPENS },
 	{ "posts", required_argument, NULL, OPT_POSTS },
 	{ "proxy", required_argument, NULL, 'P' },
@@ -128,7 +135,7 @@ parse_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hk:l:P:RS:vW:w:", long_options,
+	while ((c = getopt_long(argc, argv, "hk:l:M:P:RS:vW:w:", long_options,
 	    NULL)) != -1) {
 		switch (c) {
 		case 'h':
@@ -145,6 +152,9 @@ parse_options(struct options *o, int argc, char **argv)
 				log_die(EXIT_USAGE, "-l at most %d times",
 				    LISTEN_MAX);
 			o->listen[o->nlisten++] = optarg;
+			break;
+		case 'M':
+			o->metrics = optarg;
 			break;
 		case 'P':
 			if (o->nproxies == 64)
@@ -315,6 +325,41 @@ set_up_http(struct collector *c)
 	}
 }
 
+/* The figures that are as they are just now. */
+static int
+write_metrics(void *arg, struct buf *b)
+{
+	struct collector *c = arg;
+	struct store *st = &c->ingest.store;
+
+	store_ask(st);
+	count_set(COUNT_KNOWN, st->sessions.n);
+	count_set(COUNT_LIVE, store_live(st, st->now > LIVE_MS ?
+	    st->now - LIVE_MS : 0));
+	count_set(COUNT_CONNECTIONS, http_connections(c->http));
+	count_set(COUNT_REQUESTS, http_requests(c->http));
+	count_set(COUNT_UNITS, st->ring.waiting);
+	count_set(COUNT_QUEUE, buf_size(&st->ring.queue));
+	count_set(COUNT_BODIES, c->ingest.budget.used);
+	count_set(COUNT_READY, store_is_ready(st));
+	return counts_write(b);
+}
+
+static void
+set_up_metrics(struct collector *c)
+{
+	const char *spec = c->options.metrics, *why;
+
+	if (spec == NULL)
+		return;
+	c->metrics = metrics_listen(spec, write_metrics, c, &why);
+	if (c->metrics == NULL && errno == 0)
+		log_die(EXIT_USAGE, "-M %s: %s", spec, why);
+	if (c->metrics == NULL)
+		log_die(EXIT_CONFIG, "-M %s: %s: %s", spec, why,
+		    strerror(errno));
+}
+
 static void
 watch(struct collector *c, int fd, uint32_t events, const char *what)
 {
@@ -342,6 +387,8 @@ set_up_loop(struct collector *c)
 	watch(c, STDOUT_FILENO, 0, "standard output");
 	watch(c, c->signals, EPOLLIN, "signals");
 	watch(c, http_fd(c->http), EPOLLIN, "HTTP");
+	if (c->metrics != NULL)
+		watch(c, metrics_fd(c->metrics), EPOLLIN, "metrics");
 }
 
 /* ---- running ---- */
@@ -442,8 +489,11 @@ is_finished(const struct collector *c)
 static int
 wait_ms(struct collector *c)
 {
-	int ms = http_timeout(c->http);
+	int ms = http_timeout(c->http), m;
 
+	if (c->metrics != NULL && (m = metrics_timeout(c->metrics)) != -1 &&
+	    (ms == -1 || m < ms))
+		ms = m;
 	if ((c->stop != 0 || !TAILQ_EMPTY(&c->ingest.store.posts)) &&
 	    (ms == -1 || ms > STORE_TICK_MS))
 		ms = STORE_TICK_MS;
@@ -455,11 +505,11 @@ wait_ms(struct collector *c)
 static void
 run(struct collector *c)
 {
-	struct epoll_event events[4];
+	struct epoll_event events[5];
 	int n;
 
 	while (!is_finished(c)) {
-		n = epoll_wait(c->epoll, events, 4, wait_ms(c));
+		n = epoll_wait(c->epoll, events, 5, wait_ms(c));
 		keep_time(c);
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == c->signals)
@@ -474,6 +524,8 @@ run(struct collector *c)
 		take_time(c);
 		/* New requests, and the answers just given. */
 		http_run(c->http);
+		if (c->metrics != NULL)
+			metrics_run(c->metrics);
 		write_lines(c);
 	}
 }
@@ -502,11 +554,13 @@ main(int argc, char **argv)
 	keep_time(&c);
 	set_up_ingest(&c, settings_prefix(&settings));
 	set_up_http(&c);
+	set_up_metrics(&c);
 	set_up_loop(&c);
 	notify("READY=1\nSTATUS=Taking recordings");
 	c.watchdog = notify_watchdog();
 	run(&c);
 
+	metrics_free(c.metrics);
 	http_free(c.http);
 	store_release(&c.ingest.store);
 	signer_free(c.ingest.signer);

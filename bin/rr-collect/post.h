@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "body.h"
+#include "counts.h"
 #include "session.h"
 
 enum post_kind {
@@ -30,6 +31,7 @@ enum post_place {
 	POST_NOWHERE,		/* not with store.c */
 	POST_AT_SESSION,	/* waits until its session can go on */
 	POST_AT_TAB,		/* waits for earlier batches of its tab */
+	POST_AT_HEALTH,		/* waits for a sign of S2 */
 	POST_STORING,		/* waits for what becomes of its unit */
 };
 
@@ -56,7 +58,7 @@ struct post {
 	uint32_t batch;
 	uint32_t last;		/* of the batches it stands for */
 	uint32_t snap;
-	uint32_t events;	/* of a gap */
+	uint32_t events;	/* of a gap, or in a batch */
 	const char *cause;	/* of a gap */
 	struct marks *marks;	/* of events without a number, or NULL */
 	uint32_t failed;	/* events that the key's program failed on */
@@ -90,6 +92,7 @@ enum verdict_code {
 
 struct verdict {
 	enum verdict_code code;
+	enum reason reason;	/* of a refusal, for the metrics */
 	unsigned status;	/* 0: the one that goes with the code */
 	const char *error;	/* of a refusal */
 	uint64_t retry;		/* ms, of a refusal that is not for good */

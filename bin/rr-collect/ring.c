@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counts.h"
 #include "log.h"
 #include "put.h"
 
@@ -212,6 +213,10 @@ take_line(struct ring *r, const char *line, size_t len)
 	if (len == 0 || line[0] != ':' ||
 	    directive_parse(line, len, &d, &why) == -1)
 		return -1;
+	if (directive_is(&d, "stat")) {
+		count_stat(&d);
+		return 0;
+	}
 	slot = slot_of(r, &d);
 	if (slot == NULL) {
 		log_warn("an answer to nothing came back: %.*s",

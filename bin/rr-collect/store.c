@@ -11,7 +11,12 @@
 #define AWAY_RETRY_MS	2000
 #define WANT_RETRY_MS	500
 /* Names no stream: S2's word that there is none is as good as any. */
-#define NO_STREAM	"0000000000000-health"
+#define NO_STREAM	"0000000000000-health-%u"
+/*
+ * Each question is of a stream of its own, so that none waits behind one that
+ * s2-append tries again ever more seldom; a unit waits there for 30 s.
+ */
+#define ASKS_MAX	40
 
 /* What was written into the ring and is not settled. */
 struct unit {
@@ -24,6 +29,9 @@ struct unit {
 	bool full;
 	bool packed;
 	bool led;			/* a gap's record is first */
+	const char *cause;		/* of the gap it tells, or NULL */
+	uint32_t events;
+	uint64_t since;			/* ms: when it went into the ring */
 	uint32_t last;
 	struct marks *marks;		/* of what it holds, or NULL */
 };
@@ -47,6 +55,7 @@ leave(struct post *p)
 		p->unit->post = NULL;
 		p->unit = NULL;
 		break;
+	case POST_AT_HEALTH:
 	case POST_NOWHERE:
 		break;
 	}
@@ -63,10 +72,11 @@ answer(struct store *st, struct post *p, const struct verdict *v)
 }
 
 static void
-answer_away(struct store *st, struct post *p, const char *error)
+answer_away(struct store *st, struct post *p, enum reason reason,
+    const char *error)
 {
-	const struct verdict v = { .code = VERDICT_AWAY, .error = error,
-	    .retry = AWAY_RETRY_MS };
+	const struct verdict v = { .code = VERDICT_AWAY, .reason = reason,
+	    .error = error, .retry = AWAY_RETRY_MS };
 
 	answer(st, p, &v);
 }
@@ -74,11 +84,12 @@ answer_away(struct store *st, struct post *p, const char *error)
 static void
 answer_over(struct store *st, struct post *p)
 {
-	struct verdict v = { .code = VERDICT_CLOSED,
+	struct verdict v = { .code = VERDICT_CLOSED, .reason = REASON_FENCED,
 	    .error = "the session was stopped; open a new one" };
 
 	if (p->session->gone) {
 		v.code = VERDICT_GONE;
+		v.reason = REASON_DELETED;
 		v.error = "the session was deleted; open a new one";
 	} else if (p->kind == POST_STOP) {
 		v.code = VERDICT_STOPPED;
@@ -98,6 +109,8 @@ answer_repeat(struct store *st, struct post *p, const struct tab *tab)
 		v.seq = tab->seq;
 	}
 	v.snapshot = tab->snapshot == SNAPSHOT_NEVER;
+	if (p->kind == POST_LINES)
+		count_add(COUNT_REPEATED, 1);
 	answer(st, p, &v);
 }
 
@@ -265,7 +278,7 @@ send(struct store *st, struct post *p, struct tab *tab)
 	if (u == NULL || stream_of(st, s->id, name) == -1 ||
 	    ring_start(&st->ring, name, buf_size(&p->body.text)) == -1) {
 		free(u);
-		answer_away(st, p, "too much waits to be stored");
+		answer_away(st, p, REASON_FULL, "too much waits to be stored");
 		return;
 	}
 	write_unit(&st->ring, p, tab, s);
@@ -274,6 +287,9 @@ send(struct store *st, struct post *p, struct tab *tab)
 	u->full = p->full;
 	u->packed = p->packed;
 	u->led = p->failed > 0;
+	u->cause = u->led ? "filter" : p->cause;
+	u->events = p->events;
+	u->since = st->now;
 	u->marks = copy_marks(p->marks);
 	u->last = p->last;
 	u->tab = p->within ? NULL : tab;
@@ -308,7 +324,7 @@ submit_numbered(struct store *st, struct post *p)
 	struct tab *tab = session_tab(s, p->tab);
 
 	if (tab == NULL) {
-		answer_away(st, p, "too many tabs of one session");
+		answer_away(st, p, REASON_FULL, "too many tabs of one session");
 		return;
 	}
 	if (!tab->known) {
@@ -329,7 +345,8 @@ submit_numbered(struct store *st, struct post *p)
 	} else if (!p->asked && TAILQ_EMPTY(&tab->waiting)) {
 		p->asked = true;
 		if (probe(st, s) == -1)
-			answer_away(st, p, "too much waits to be stored");
+			answer_away(st, p, REASON_FULL,
+			    "too much waits to be stored");
 		else
 			wait_at_session(st, p);
 	} else {
@@ -388,7 +405,7 @@ submit_unnumbered(struct store *st, struct post *p)
 		}
 	}
 	if (tab == NULL) {
-		answer_away(st, p, "too many tabs of one session");
+		answer_away(st, p, REASON_FULL, "too many tabs of one session");
 		return;
 	}
 	if (drop_known(p, s->marks)) {
@@ -434,7 +451,7 @@ submit(struct store *st, struct post *p)
 	case POST_GAP:
 		if (!s->known) {
 			if (probe(st, s) == -1)
-				answer_away(st, p,
+				answer_away(st, p, REASON_FULL,
 				    "too much waits to be stored");
 			else
 				wait_at_session(st, p);
@@ -587,9 +604,26 @@ settle_probe(struct store *st, struct session *s, const struct ring_answer *a)
 			log_err("S2 does not let us read the sessions; "
 			    "check S2_ACCESS_TOKEN");
 		while ((p = TAILQ_FIRST(&s->waiting)) != NULL)
-			answer_away(st, p, "the storage does not answer");
+			answer_away(st, p, REASON_STORAGE,
+			    "the storage does not answer");
 		break;
 	}
+}
+
+static void
+count_stored(const struct store *st, const struct unit *u)
+{
+	if (u->cause != NULL)
+		count_gap(u->cause);
+	if (u->kind == POST_OPEN)
+		count_add(COUNT_OPENED, 1);
+	else if (u->kind == POST_STOP)
+		count_add(COUNT_STOPPED, 1);
+	if (u->kind != POST_LINES)
+		return;
+	count_add(COUNT_ACCEPTED, 1);
+	count_add(COUNT_EVENTS, u->events);
+	count_ack(st->now - u->since);
 }
 
 /* A unit was stored. */
@@ -602,6 +636,7 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 	struct verdict v = { .code = VERDICT_STORED, .has_seq = true,
 	    .seq = seq };
 
+	count_stored(st, u);
 	/* If others wrote in between, what they wrote is not known. */
 	if (a->seq == s->tail)
 		s->tail += a->count;
@@ -639,7 +674,7 @@ settle_failed(struct store *st, struct unit *u, enum ring_result result)
 {
 	struct session *s = u->session;
 	struct post *p = u->post, *other;
-	struct verdict v = { .code = VERDICT_BAD,
+	struct verdict v = { .code = VERDICT_BAD, .reason = REASON_STORAGE,
 	    .error = "the storage will never take this" };
 
 	if (u->kind == POST_OPEN && (result == RING_MISSING ||
@@ -665,7 +700,8 @@ settle_failed(struct store *st, struct unit *u, enum ring_result result)
 		if (p == NULL)
 			return;
 		if (++p->tries == STORE_TRIES) {
-			answer_away(st, p, "others write to this session");
+			answer_away(st, p, REASON_STORAGE,
+			    "others write to this session");
 			return;
 		}
 		leave(p);
@@ -684,28 +720,35 @@ settle_failed(struct store *st, struct unit *u, enum ring_result result)
 	/* It may be durable yet: ask before going on. */
 	s->known = false;
 	if (p != NULL)
-		answer_away(st, p, result == RING_FULL ?
+		answer_away(st, p, result == RING_FULL ? REASON_FULL :
+		    REASON_STORAGE, result == RING_FULL ?
 		    "too much waits to be stored" :
 		    "the storage does not answer");
 	if (u->tab != NULL)
 		while ((other = TAILQ_FIRST(&u->tab->waiting)) != NULL)
-			answer_away(st, other, "the storage does not answer");
+			answer_away(st, other, REASON_STORAGE,
+			    "the storage does not answer");
 }
 
+/* S2 was asked for a sign, and this came: tell those who wait for it. */
 static void
-settle_ready(struct store *st, struct post *p, enum ring_result result)
+settle_ask(struct store *st, enum ring_result result)
 {
 	struct verdict v = { .code = VERDICT_STORED };
+	struct post *p, *next;
 
-	if (p == NULL)
-		return;
-	if (result == RING_UNAVAILABLE || result == RING_FULL ||
-	    result == RING_DENIED) {
+	st->asking--;
+	if (result == RING_UNAVAILABLE || result == RING_FULL)
+		return;			/* their time runs */
+	if (result == RING_DENIED) {
 		v.code = VERDICT_AWAY;
-		v.error = result == RING_DENIED ? "S2 denies us" :
-		    "S2 does not answer";
+		v.error = "S2 denies us";
 	}
-	answer(st, p, &v);
+	for (p = TAILQ_FIRST(&st->posts); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, all);
+		if (p->place == POST_AT_HEALTH)
+			answer(st, p, &v);
+	}
 }
 
 static void
@@ -715,10 +758,13 @@ settle(void *arg, const struct ring_answer *a)
 	struct store *st = u->store;
 	struct session *s = u->session;
 
-	if (a->result != RING_UNAVAILABLE && a->result != RING_FULL)
+	if (a->result != RING_UNAVAILABLE && a->result != RING_FULL &&
+	    a->result != RING_DENIED) {
 		st->proof = st->now;
+		st->doubt = 0;
+	}
 	if (s == NULL) {
-		settle_ready(st, u->post, a->result);
+		settle_ask(st, a->result);
 		free(u);
 		return;
 	}
@@ -765,28 +811,68 @@ store_release(struct store *st)
 	sessions_release(&st->sessions);
 }
 
+static bool
+has_proof(const struct store *st)
+{
+	return st->proof != 0 && st->now - st->proof <= STORE_PROOF_MS;
+}
+
+void
+store_ask(struct store *st)
+{
+	char name[SESSION_STREAM_MAX + 1];
+	struct unit *u;
+
+	if (has_proof(st) || st->asking == ASKS_MAX ||
+	    (st->asks > 0 && st->now - st->asked < STORE_ASK_MS))
+		return;
+	u = unit_new(st, POST_READY, NULL);
+	snprintf(name, sizeof(name), "%s/" NO_STREAM, st->prefix,
+	    st->asks % ASKS_MAX);
+	if (u == NULL || ring_probe(&st->ring, name, u) == -1) {
+		free(u);
+		return;
+	}
+	st->asks++;
+	st->asking++;
+	st->asked = st->now;
+	if (st->doubt == 0)
+		st->doubt = st->now;
+}
+
+bool
+store_is_ready(const struct store *st)
+{
+	return st->doubt == 0 || st->now - st->doubt < STORE_READY_MS;
+}
+
+uint32_t
+store_live(const struct store *st, uint64_t before)
+{
+	const struct session *s;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH(s, &st->sessions.used, used) {
+		if (s->when < before)
+			break;
+		if (!s->stopped && !s->gone)
+			n++;
+	}
+	return n;
+}
+
 static void
 submit_ready(struct store *st, struct post *p)
 {
 	const struct verdict good = { .code = VERDICT_STORED };
-	char name[SESSION_STREAM_MAX + 1];
-	struct unit *u;
 
-	if (st->proof != 0 && st->now - st->proof <= STORE_PROOF_MS) {
+	if (has_proof(st)) {
 		answer(st, p, &good);
 		return;
 	}
-	u = unit_new(st, POST_READY, NULL);
-	snprintf(name, sizeof(name), "%s/%s", st->prefix, NO_STREAM);
-	if (u == NULL || ring_probe(&st->ring, name, u) == -1) {
-		free(u);
-		answer_away(st, p, "too much waits to be stored");
-		return;
-	}
-	u->post = p;
-	p->unit = u;
-	p->place = POST_STORING;
+	p->place = POST_AT_HEALTH;
 	p->until = st->now + STORE_READY_MS;
+	store_ask(st);
 }
 
 void
@@ -800,7 +886,7 @@ store_submit(struct store *st, struct post *p)
 	}
 	p->session = sessions_get(&st->sessions, p->id, st->now);
 	if (p->session == NULL)
-		answer_away(st, p, "too many sessions");
+		answer_away(st, p, REASON_FULL, "too many sessions");
 	else
 		submit(st, p);
 }
@@ -822,6 +908,7 @@ expire_early(struct store *st, struct post *p)
 	struct session *s = p->session;
 	struct tab *tab = session_tab(s, p->tab);
 	const struct verdict v = { .code = VERDICT_AWAY,
+	    .reason = REASON_EARLY,
 	    .error = "earlier batches are missing: send them, or tell that "
 	    "they will not come", .retry = WANT_RETRY_MS,
 	    .want = tab->last + 1 };
@@ -836,6 +923,8 @@ store_expire(struct store *st)
 
 	for (p = TAILQ_FIRST(&st->posts); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, all);
+		if (p->place == POST_AT_HEALTH)
+			store_ask(st);
 		if (p->until > st->now)
 			continue;
 		switch (p->place) {
@@ -844,7 +933,11 @@ store_expire(struct store *st)
 			break;
 		case POST_STORING:
 		case POST_AT_SESSION:
-			answer_away(st, p, "the storage does not answer");
+			answer_away(st, p, REASON_STORAGE,
+			    "the storage does not answer");
+			break;
+		case POST_AT_HEALTH:
+			answer_away(st, p, REASON_STORAGE, count_trouble());
 			break;
 		case POST_NOWHERE:
 			break;

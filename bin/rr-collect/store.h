@@ -26,8 +26,9 @@
 #define STORE_TAIL_MS	5000	/* a batch waits for those before it */
 #define STORE_PROBE_MS	10000	/* or for what a probe says */
 #define STORE_MS	30000	/* or for the ack */
-#define STORE_READY_MS	3000	/* an answer to whether S2 is there */
+#define STORE_READY_MS	2000	/* an answer to whether S2 is there */
 #define STORE_PROOF_MS	2000	/* that it was there lately will do */
+#define STORE_ASK_MS	1000	/* until it is asked again */
 #define STORE_IDLE_MS	900000	/* until a session is forgotten */
 #define STORE_TRIES	4	/* of a batch without a number */
 #define STORE_TICK_MS	250	/* store_expire() is to be called as often */
@@ -39,6 +40,10 @@ struct store {
 	struct post_list posts;	/* all of them, oldest first */
 	uint64_t now;		/* ms, kept by the program */
 	uint64_t proof;		/* when S2 last answered */
+	uint64_t asked;		/* when it was last asked whether it does */
+	uint64_t doubt;		/* when first, without an answer since; or 0 */
+	unsigned asks;		/* so many times, */
+	unsigned asking;	/* and so many are not answered */
 };
 
 /* 0 or -1 with errno.  'prefix' stays the caller's. */
@@ -57,6 +62,16 @@ void store_forget(struct store *, struct post *);
 
 /* Answer what has waited too long; forget what is old. */
 void store_expire(struct store *);
+
+/*
+ * Ask S2 for a sign, if there was none lately.  Then, or a little later,
+ * store_is_ready() tells whether it gave one.
+ */
+void store_ask(struct store *);
+bool store_is_ready(const struct store *);
+
+/* Sessions heard of since 'before' (ms) that have not ended. */
+uint32_t store_live(const struct store *, uint64_t before);
 
 /* True if so much waits that nothing new should be begun. */
 bool store_is_full(const struct store *);

@@ -4,6 +4,7 @@
 #include "exits.h"
 #include "log.h"
 #include "many.h"
+#include "tally.h"
 
 #define PIECES_MAX	8192	/* queued, of all streams */
 #define TOTAL_MAX	(64u << 20)	/* bytes of them: no input is read */
@@ -114,6 +115,7 @@ many_run(void)
 	while (buf_size(&out) < OUT_ENOUGH &&
 	    (st = TAILQ_FIRST(&many.ready)) != NULL)
 		see_to(st);
+	tally_tell(now, many.ended && many.pieces == 0);
 }
 
 static unsigned
@@ -129,13 +131,13 @@ sessions(void)
 static int
 many_timeout(void)
 {
-	int64_t left;
+	int64_t left, now = s2_now();
 
 	if (!TAILQ_EMPTY(&many.ready) && buf_size(&out) < OUT_ENOUGH)
 		return 0;
 	if (many.pieces == 0)
-		return sessions() > 0 ? IDLE_MAX / 4 : -1;
-	left = many.tick - s2_now();
+		return sessions() > 0 ? IDLE_MAX / 4 : tally_tell(now, false);
+	left = many.tick - now;
 	return left < 0 ? 0 : (int)left;
 }
 

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "many.h"
 #include "same.h"
+#include "tally.h"
 
 #define SLOTS_MAX	96	/* calls of one connection */
 #define SESSIONS_MAX	64	/* of these, at most so many sessions */
@@ -176,8 +177,10 @@ acked(void *arg, const struct ack *ack)
 	struct piece *p;
 	unsigned n;
 
+	tally_call(TALLY_APPEND, NULL);
 	for (n = st->in_flight; n > 0; n--) {
 		p = TAILQ_FIRST(&st->queue);
+		tally_stored(p->run.records, p->run.metered);
 		if (p->unit->count == 0)
 			p->unit->seq = seq;
 		p->unit->count += p->run.records;
@@ -209,6 +212,7 @@ back_off(struct stream *st, const struct s2_error *e)
 
 	if (ms < e->retry_after)
 		ms = e->retry_after;
+	tally_retry();
 	log_info("s2://%s/%s: %s; again in %u ms", many.opt->uri.basin,
 	    st->name, e->text, ms);
 	st->due = s2_now() + ms;
@@ -226,6 +230,7 @@ append_failed(struct stream *st, unsigned n, const struct s2_error *e)
 	const char *reason = nak_reason(e);
 	unsigned i;
 
+	tally_call(TALLY_APPEND, e);
 	st->once = e->status == 0;
 	if (e->retryable) {
 		for (i = 0; i < n; i++, p = TAILQ_NEXT(p, queue))
@@ -327,6 +332,7 @@ created(struct s2_call *call, void *arg)
 	struct stream *st = arg;
 	struct s2_error e = call->error;
 
+	tally_call(TALLY_CREATE, call->failed ? &e : NULL);
 	release_unary(st);
 	/* An old stream of this name is on its way out: that ends. */
 	if (strcmp(e.code, "stream_deletion_pending") == 0)
@@ -452,6 +458,7 @@ probe_answer(struct s2_call *call, void *arg)
 	struct s2_error e;
 	ssize_t took;
 
+	tally_call(TALLY_READ, call->failed ? &call->error : NULL);
 	if (call->failed && !call->error.unwritten) {
 		e = call->error;
 		release_unary(st);
@@ -507,6 +514,7 @@ probe_tail(struct s2_call *call, void *arg)
 	struct stream *st = arg;
 	struct s2_error e;
 
+	tally_call(TALLY_TAIL, call->failed ? &call->error : NULL);
 	if (call->failed ||
 	    !s2_json_number(buf_bytes(&call->body), buf_size(&call->body),
 	    "seq_num", &st->tail) ||

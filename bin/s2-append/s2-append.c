@@ -118,7 +118,7 @@ usage(FILE *f)
 	fputs("usage: s2-append [-cv] [-s SEQ|tail] [-T SECONDS] "
 	    "[-t TOKEN] [-w BYTES]\n"
 	    "                 s2://BASIN/STREAM\n"
-	    "       s2-append -m [-v] [-n CONNECTIONS] [-T SECONDS] "
+	    "       s2-append -m [-Sv] [-n CONNECTIONS] [-T SECONDS] "
 	    "s2://BASIN\n", f);
 }
 
@@ -155,7 +155,7 @@ get_options(int argc, char **argv, struct options *opt)
 	opt->patience = PATIENCE_DEFAULT * 1000;
 	opt->window = WINDOW_DEFAULT;
 	opt->conns = CONNS_DEFAULT;
-	while ((c = getopt_long(argc, argv, "cmn:s:T:t:vw:", longs,
+	while ((c = getopt_long(argc, argv, "cmn:Ss:T:t:vw:", longs,
 	    NULL)) != -1) {
 		switch (c) {
 		case 'c':
@@ -168,6 +168,9 @@ get_options(int argc, char **argv, struct options *opt)
 			nflag = true;
 			opt->conns = (unsigned)option_number("-n", optarg, 1,
 			    S2_CONNS_MAX);
+			break;
+		case 'S':
+			opt->tell = true;
 			break;
 		case 's':
 			one = true;
@@ -201,7 +204,7 @@ get_options(int argc, char **argv, struct options *opt)
 			exit(EXIT_USAGE);
 		}
 	}
-	if (argc - optind != 1 || (mflag && one) || (!mflag && nflag)) {
+	if (argc - optind != 1 || (mflag && one) || (!mflag && (nflag || opt->tell))) {
 		usage(stderr);
 		exit(EXIT_USAGE);
 	}

@@ -15,6 +15,7 @@ struct options {
 	struct s2_uri uri;
 	bool create;		/* -c */
 	bool verbose;		/* -v */
+	bool tell;		/* -S */
 	const char *fence;	/* -t, or NULL */
 	bool has_match;		/* -s */
 	bool match_tail;	/* -s tail */

@@ -1,0 +1,260 @@
+# What the running system tells about itself: figures that move when, and only
+# when, what they count happens, and whether S2 is there.
+
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	new_basin
+}
+
+# start_ring [OPTIONS]: sets ring (its pid) and collector.
+start_ring() {
+	local port
+	port=$(free_port)
+	collector=http://127.0.0.1:$port
+	start rr-ingest -l "127.0.0.1:$port" -S "$PWD/secret" \
+	    -M "unix:$PWD/metrics" "$@"
+	ring=$pid
+	wait_until 10 ready "$collector"
+}
+
+# ready URL: it says that S2 is there.
+ready() {
+	[[ $(curl -s -m 5 "$1/health/ready") == '{"ready":true}' ]]
+}
+
+figures() {
+	curl -sS --fail-with-body --unix-socket "${1:-metrics}" http://x/metrics
+}
+
+# figure SERIES [SOCKET]: its value.
+figure() {
+	figures "${2:-metrics}" | awk -v s="$1" '
+		substr($0, 1, length(s) + 1) == s " " { print $NF; found = 1 }
+		END { exit !found }'
+}
+
+# counters: the counters of the collector, but those of bytes.
+counters() {
+	figures | grep -E '^rrpipe_collect_[a-z_]+_total[ {]' | grep -v _bytes_
+}
+
+# moves 'SERIES N ...' COMMAND...: the command moves these counters by so much,
+# and no others. (It is awaited: what comes of it may come after it.)
+moves() {
+	local want=$1
+	shift
+	counters >before
+	"$@"
+	wait_until 10 has_moved "$want" || {
+		moved before
+		return 1
+	}
+}
+
+moved() {
+	counters | awk 'NR == FNR { old[$1] = $2; next }
+		$2 != old[$1] {
+			by = $2 - old[$1]
+			sub(/^rrpipe_collect_/, "", $1)
+			sub(/_total/, "", $1)
+			print $1, by
+		}' before - | paste -sd ' '
+}
+
+has_moved() {
+	[[ $(moved) == "$1" ]]
+}
+
+# says STATUS VERDICT CURL OPTIONS
+says() {
+	local status
+	status=$(curl -sS -m 60 -o answer -w '%{http_code}' "${@:3}")
+	[[ $status == "$1" && $(jq -r .verdict answer) == "$2" ]] || {
+		echo "wanted $1 $2, got $status $(<answer)" >&2
+		return 1
+	}
+}
+
+# open_session KEY: sets session (its URL), id and token.
+open_session() {
+	curl -sS -d '{}' "$collector/v1/sessions?key=$1" >open.json
+	id=$(jq -er .id open.json)
+	token=$(jq -er .token open.json)
+	session=$collector/v1/sessions/$id
+}
+
+E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
+
+@test "metrics: each thing moves its counter and no other" {
+	printf '%s\n' 'if .bad then error else . end' >bad.jq
+	cat >keys <<-EOF
+	shop https://shop.example
+	few * opens=1
+	jq * filter=$PWD/bad.jq
+	EOF
+	start_ring -k keys -P 127.0.0.1 --posts 1 --max-body 2000
+	local from='X-Forwarded-For: 203.0.113' lines
+	moves 'opened 1' open_session shop
+	lines="$session/lines?token=$token&tab=a&batch"
+	moves 'batches{result="accepted"} 1 events 2' \
+	    says 200 stored -d "$E"$'\n'"$E" "$lines=1"
+	moves 'batches{result="repeated"} 1' says 200 stored -d "$E" "$lines=1"
+	moves 'gaps{cause="overflow"} 1' says 200 stored -d '' \
+	    "$session/gap?token=$token&tab=a&batch=2-4&cause=overflow"
+	moves 'gaps{cause="lost"} 1' says 200 stored -d '' \
+	    "$session/gap?token=$token&tab=a&batch=5&cause=lost"
+	moves 'gaps{cause="privacy"} 1' says 200 stored -d '' \
+	    "$session/gap?token=$token&tab=a&batch=6&cause=privacy"
+	moves '' says 200 stored -d '{"user":"ann"}' "$session/meta?token=$token"
+	moves '' says 200 stored -d '' "$session/beat?token=$token&tab=a"
+
+	refused() {
+		moves "refused{verdict=\"$2\",reason=\"$3\"} 1" says "$1" "$2" "${@:4}"
+	}
+	refused 400 bad body -d '{"type":' "$lines=7"
+	refused 400 bad body -d '[]' "$session/meta?token=$token"
+	refused 400 bad gzip -d "$E" "$lines=7&gz=1"
+	refused 400 bad query -d "$E" "$lines=0"
+	refused 404 bad route -d "$E" "$session/what?token=$token"
+	refused 405 bad route "$lines=7"
+	refused 413 big length -d "$(printf '{"a":"%03000d"}' 1)" "$lines=7"
+	refused 401 denied key -d '{}' "$collector/v1/sessions?key=none"
+	refused 401 denied token -d "$E" "$session/lines?token=${token}A"
+	refused 403 denied origin -d '{}' -H 'Origin: https://evil.example' \
+	    "$collector/v1/sessions?key=shop"
+	refused 503 away early -d "$E" "$lines=9"
+	moves 'batches{result="accepted"} 1 events 1' says 200 stored -d "$E" "$lines=7"
+
+	moves 'opened 1' open_session few
+	refused 429 slow key_rate -d '{}' "$collector/v1/sessions?key=few"
+	local n
+	for n in {1..10}; do
+		says 200 stored -d '' -H "$from.7" "$session/beat?token=$token"
+	done
+	floods() {
+		wait_until 10 says 429 slow -d '' -H "$from.7" "$session/beat?token=$token"
+	}
+	moves 'refused{verdict="slow",reason="address_rate"} 1' floods
+
+	moves 'opened 1' open_session jq
+	moves 'batches{result="accepted"} 1 events 1 gaps{cause="filter"} 1' \
+	    says 200 stored -d '{"bad":true}'$'\n'"$E" \
+	    "$session/lines?token=$token&tab=a&batch=1"
+	moves 'stopped 1' says 200 stopped -d '' "$session/stop?token=$token"
+	refused 409 closed fenced -d "$E" "$session/lines?token=$token&tab=a&batch=2"
+	open_session jq
+	rr rm -f "$id"
+	refused 410 gone deleted -d "$E" "$session/lines?token=$token&tab=a&batch=1"
+	open_session jq
+	rr stop "$id"
+	refused 409 closed fenced -d "$E" "$session/lines?token=$token&tab=a&batch=1"
+}
+
+@test "metrics: bytes, sessions, times, and S2's part" {
+	start_ring
+	local fenced
+	open_session dev
+	printf '%s\n' "$E" "$E" "$E" >batch
+	gzip -k batch
+	figures >before
+	says 200 stored --data-binary @batch.gz "$session/lines?token=$token&gz=1"
+	[ "$(figure 'rrpipe_collect_received_bytes_total{form="wire"}')" = \
+	    $((2 + $(stat -c %s batch.gz))) ]
+	[ "$(figure 'rrpipe_collect_received_bytes_total{form="unpacked"}')" = \
+	    $((2 + $(stat -c %s batch))) ]
+	[ "$(figure 'rrpipe_collect_sessions{state="known"}')" = 1 ]
+	[ "$(figure 'rrpipe_collect_sessions{state="live"}')" = 1 ]
+	[ "$(figure rrpipe_collect_ack_seconds_count)" = 1 ]
+	[ "$(figure 'rrpipe_collect_ack_seconds_bucket{le="+Inf"}')" = 1 ]
+	[ "$(figure rrpipe_collect_waiting_units)" = 0 ]
+	[ "$(figure 'rrpipe_collect_waiting_bytes{where="bodies"}')" = 0 ]
+	[ "$(figure rrpipe_collect_ready)" = 1 ]
+	# S2's come once a second.
+	s2_says() {
+		[[ $(figure "rrpipe_s2_$1") == "$2" ]]
+	}
+	wait_until 10 s2_says stored_records_total 3
+	wait_until 10 s2_says 'calls_total{kind="create",status="200"}' 1
+	(($(figure rrpipe_s2_stored_bytes_total) > 100))
+	[ "$(figure 'rrpipe_s2_calls_total{kind="append",status="412"}')" = 0 ]
+	rr stop "$id"
+	says 409 closed -d "$E" "$session/lines?token=$token"
+	fenced() {
+		(($(figure 'rrpipe_s2_calls_total{kind="append",status="412"}') >= 1))
+	}
+	wait_until 10 fenced
+	[ "$(figure 'rrpipe_collect_sessions{state="live"}')" = 0 ]
+}
+
+@test "s2-append -S: what it counted, at the end" {
+	printf '%s\n' ':stream name=x/a' :create ':meta {}' ':end token=t' \
+	    ':stream name=x/none' ':meta {}' ':end token=u' | rr-frame -m >rec
+	s2-append -mS "s2://$RR_BASIN" <rec >out
+	[ "$(grep -c '^:ack token=t seq=0 count=1 ' out)" = 1 ]
+	[ "$(grep -c '^:nak token=u reason=missing status=404' out)" = 1 ]
+	[ "$(grep '^:stat call=create' out)" = ':stat call=create status=200 calls=1' ]
+	grep -qx ':stat call=append status=200 calls=1' out
+	grep -qx ':stat call=append status=404 calls=1' out
+	[[ $(grep '^:stat retries=' out | tail -n 1) =~ \
+	    ^:stat\ retries=[01]\ records=1\ bytes=[0-9]+\ queued=0\ queued-bytes=0$ ]]
+	s2-append -m "s2://$RR_BASIN" <rec >out || [ $? -lt 99 ]
+	run ! grep :stat out
+	run -64 s2-append -S "s2://$RR_BASIN/x/a"
+}
+
+@test "metrics: where they are served, and where not" {
+	start_ring
+	:
+	run -0 curl -sS -D head -o /dev/null --unix-socket metrics http://x/metrics
+	grep -qi '^content-type: text/plain; version=0.0.4' head
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket metrics http://x/)" = 404 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket metrics -d x http://x/metrics)" = 405 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "$collector/metrics")" = 404 ]
+	[ "$(stat -c %a metrics)" = 600 ]
+	stop "$ring"
+	[ ! -e metrics ]
+	local port
+	port=$(free_port)
+	start rr-ingest -l "unix:$PWD/sock" -M "127.0.0.1:$port"
+	wait_until 10 eval 'curl -sf "http://127.0.0.1:$port/metrics" | grep -q rrpipe_collect_ready'
+	run -64 rr-collect -M 0.0.0.0:0 </dev/null
+	[[ $output == *'other machines would reach it'* ]]
+	run -64 rr-collect -M nowhere </dev/null
+}
+
+@test "health: red within 5 s of S2's death, green within 5 s of its return" {
+	start_s2 s2
+	new_basin
+	start_ring
+	red() {
+		local status
+		status=$(curl -s -m 10 -o health -w '%{http_code}' "$1/health/ready")
+		[[ $status == 503 && $(jq -c .ready health) == false ]]
+	}
+	within() {
+		local begun=${EPOCHREALTIME/[.,]/}
+		wait_until 20 "${@:2}"
+		(((${EPOCHREALTIME/[.,]/} - begun) / 1000 <= $1))
+	}
+	kill -KILL -- "-$s2_pid"
+	within 5000 red "$collector"
+	[ "$(jq -r .reason health)" = 'S2 does not answer' ]
+	wait_until 10 eval '[[ $(figure rrpipe_collect_ready) == 0 ]]'
+	wait_until 10 eval '(($(figure "rrpipe_s2_calls_total{kind=\"tail\",status=\"none\"}") > 0))'
+	wait_until 10 eval '(($(figure rrpipe_s2_retries_total) > 0))'
+	# Asked again and again meanwhile, and not at all.
+	local n
+	for n in {1..4}; do
+		red "$collector"
+	done
+	start_s2 s2
+	within 5000 ready "$collector"
+	[ "$(figure rrpipe_collect_ready)" = 1 ]
+	# One that hangs.
+	kill -STOP -- "-$s2_pid"
+	within 5000 red "$collector"
+	kill -CONT -- "-$s2_pid"
+	within 5000 ready "$collector"
+}
