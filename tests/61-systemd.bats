@@ -183,11 +183,67 @@ back() {
 	inside systemctl stop s2-lite
 	wait_until 5 is_not_ready
 	inside systemctl --quiet is-active rr-collect
+	# One that is started meanwhile gives up, and is started again.
+	inside systemctl reset-failed rr-collect
+	inside systemctl restart --no-block rr-collect
+	wait_until 40 restarted rr-collect 0
 	inside systemctl start s2-lite
-	wait_until 6 is_ready
+	wait_until 30 is_ready
 	flows
 	end_traffic
 	none_failed
+}
+
+# open_one: a session of which post_one NUMBER stores a batch, and prints the
+# answer.
+open_one() {
+	on_net curl -sSf -X POST -o one.json "$COLLECTOR/v1/sessions?key=dev"
+	one=$(jq -r .id one.json)
+}
+
+post_one() {
+	on_net curl -sS -m 60 --data-binary "{\"type\":3,\"n\":$1}" \
+	    "$COLLECTOR/v1/sessions/$one/lines?token=$(jq -r .token \
+	    one.json)&tab=00000001&batch=$1"
+}
+
+# restarted UNIT BEFORE: systemd started it again since.
+restarted() {
+	(($(restarts "$1") > $2))
+}
+
+@test "the disk of S2 is full: nothing is lost, and it heals by itself" {
+	local before disk=/var/lib/rrpipe/s2
+	inside systemctl stop s2-lite
+	inside mount -t tmpfs -o size=48m tmpfs "$disk"
+	inside systemctl start s2-lite
+	inside systemctl restart rr-collect
+	wait_until 20 is_ready
+	begin_traffic
+	open_one
+	[ "$(post_one 1 | jq -r .verdict)" = stored ]
+	run inside dd if=/dev/zero of="$disk/filler" bs=1M
+	[[ $output == *'No space left'* ]]
+	[ "$(post_one 2 | jq -r .verdict)" = away ]
+	inside journalctl -u s2-lite -o cat --since -60s |
+	    grep -q 'No space left on device'
+	# Also when it is started with nothing free.
+	before=$(restarts s2-lite)
+	send KILL "$(stage s2-lite.service server | head -n 1)"
+	wait_until 20 restarted s2-lite "$before"
+	inside rm "$disk/filler"
+	wait_until 60 is_ready
+	[ "$(post_one 2 | jq -r .verdict)" = stored ]
+	flows
+	end_traffic
+	printf '{"type":3,"n":%d}\n' 1 2 | cmp - <(inside rr cat "$one")
+	none_failed
+
+	inside systemctl stop s2-lite
+	inside umount "$disk"
+	inside systemctl start s2-lite
+	inside systemctl restart rr-collect
+	wait_until 20 is_ready
 }
 
 is_not_ready() {
