@@ -267,7 +267,7 @@ has() {
 
 @test "routes: a command gets exactly the words that were checked" {
 	local name
-	for name in list show lines; do
+	for name in list show lines export; do
 		route $name <<<'printf "<%s>" "${0##*/}" "$@"'
 	done
 	serve -x routes
@@ -278,12 +278,18 @@ has() {
 	[ "$(curl -s "$s/$id/lines")" = "<lines><$id><from=start>" ]
 	[ "$(curl -s "$s/$id/lines?from=snapshot&count=3")" = "<lines><$id><from=snapshot><count=3>" ]
 	[ "$(curl -s "$s/$id/lines?from=17&x=y")" = "<lines><$id><from=17>" ]
+	[ "$(curl -s "$s/$id/export")" = "<export><$id><format=ndjson>" ]
+	[ "$(curl -s -D head "$s/$id/export?format=html")" = "<export><$id><format=html>" ]
+	has head 'Content-Type: application/octet-stream'
+	has head "Content-Disposition: attachment; filename=\"$id.html\""
+	has head 'X-Content-Type-Options: nosniff'
+	[[ $(answer -X POST -H 'X-RR: 1' "$s/$id/export") == 405* ]]
 	local query
 	for query in '?limit=0' '?limit=x' '?limit=' '?limit=99999' '?after=' \
 	    '?after=a%20b' '?after=%24(id)' '?after=a%0ab' \
 	    "?after=$(printf '%0400d' 1)" "/$id/lines?from=-1" \
 	    "/$id/lines?from=1e3" "/$id/lines?from=99999999999999999999" \
-	    "/$id/lines?count=0" "/$id/live" "/$id/live?from=start"; do
+	    "/$id/lines?count=0" "/$id/export?format=mp4" "/$id/live" "/$id/live?from=start"; do
 		echo "$query"
 		[[ $(answer "$s$query") == '400 {"error":"'*'"}' ]]
 	done

@@ -16,6 +16,8 @@
 #include "log.h"
 #include "server.h"
 
+#define ROUTE_NAME_MAX	64	/* bytes of a file's name, with NUL */
+
 enum stage {
 	WAITING,	/* in the queue */
 	RUNNING,
@@ -34,6 +36,7 @@ struct run {
 	struct watch out, exit;
 	int status;
 	const char *type;
+	char disposition[ROUTE_NAME_MAX + 32];	/* empty: none */
 	char path[1024];
 	char args[SERVER_ARGS_MAX][SERVER_ARG_MAX];
 	char *argv[SERVER_ARGS_MAX + 2];
@@ -92,6 +95,24 @@ run_fill(struct http_request *r, char *p, size_t max)
 	return succeeded(run) ? HTTP_END : HTTP_ABORT;
 }
 
+/* What it has written yet: the start of the answer, or all of it. */
+static void
+answer(struct run *run, bool whole)
+{
+	struct http_request *r = run->patron.request;
+	const struct http_header headers[] = {
+		server_api_headers[0], server_api_headers[1],
+		{ run->disposition[0] == '\0' ? NULL : "Content-Disposition",
+		    run->disposition },
+		{ NULL, NULL },
+	};
+
+	if (whole)
+		http_reply(r, 200, run->type, "", 0, headers);
+	else
+		http_reply_stream(r, 200, run->type, headers, run_fill);
+}
+
 /* It has exited and closed its output, maybe without a word. */
 static void
 finish(struct run *run)
@@ -104,7 +125,7 @@ finish(struct run *run)
 	}
 	run->answered = true;
 	if (succeeded(run))
-		http_reply(r, 200, run->type, "", 0, server_api_headers);
+		answer(run, true);
 	else
 		server_command_error(r, run->status);
 }
@@ -118,8 +139,7 @@ out_ready(void *arg, uint32_t events)
 		http_wake(run->patron.request);
 	} else if ((events & EPOLLIN) != 0) {
 		run->answered = true;
-		http_reply_stream(run->patron.request, 200, run->type,
-		    server_api_headers, run_fill);
+		answer(run, false);
 	} else {
 		close_output(run);
 		if (run->stage == EXITED)
@@ -275,9 +295,9 @@ set_arguments(struct run *run, const char *name, const char *const args[])
 	return 0;
 }
 
-void
-route_start(struct http_request *r, const char *name,
-    const char *const args[], const char *type, bool bulk)
+static void
+start(struct http_request *r, const char *name, const char *const args[],
+    const char *type, bool bulk, const char *file)
 {
 	const struct server *s = r->arg;
 	struct queue *q = s->queue;
@@ -297,6 +317,9 @@ route_start(struct http_request *r, const char *name,
 	run->exit = (struct watch)WATCH_INIT(exit_ready, run);
 	run->type = type;
 	run->bulk = bulk;
+	if (file != NULL)
+		snprintf(run->disposition, sizeof run->disposition,
+		    "attachment; filename=\"%s\"", file);
 	if (set_arguments(run, name, args) == -1) {
 		free(run);
 		server_error(r, 400, "an argument is too long");
@@ -306,6 +329,20 @@ route_start(struct http_request *r, const char *name,
 	q->nwaiting++;
 	patron_init(&run->patron, r, run_left, run_done);
 	start_waiting(q);
+}
+
+void
+route_start(struct http_request *r, const char *name,
+    const char *const args[], const char *type, bool bulk)
+{
+	start(r, name, args, type, bulk, NULL);
+}
+
+void
+route_download(struct http_request *r, const char *name,
+    const char *const args[], const char *type, const char *file)
+{
+	start(r, name, args, type, true, file);
 }
 
 struct queue *

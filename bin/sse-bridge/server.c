@@ -16,6 +16,7 @@
 
 #define JSON_TYPE	"application/json"
 #define TEXT_TYPE	"text/plain; charset=utf-8"
+#define FILE_TYPE	"application/octet-stream"
 
 static const char default_csp[] = "default-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
@@ -211,6 +212,27 @@ serve_lines(struct http_request *r, const char *id)
 	route_start(r, "lines", args, TEXT_TYPE, true);
 }
 
+static bool
+is_format(const char *s)
+{
+	return strcmp(s, "ndjson") == 0 || strcmp(s, "html") == 0;
+}
+
+/* It is no page of ours, so it is not shown as one, whatever is in it. */
+static void
+serve_export(struct http_request *r, const char *id)
+{
+	struct argument format;
+	const char *args[] = { id, format.text, NULL };
+	char file[SESSION_ID_LEN + sizeof ".ndjson"];
+
+	if (!query_argument(r, "format", "ndjson", is_format, &format))
+		return;
+	snprintf(file, sizeof file, "%s.%s", id,
+	    strcmp(format.text, "format=html") == 0 ? "html" : "ndjson");
+	route_download(r, "export", args, FILE_TYPE, file);
+}
+
 static void
 serve_live(struct http_request *r, const char *id)
 {
@@ -281,12 +303,14 @@ serve_api(struct http_request *r)
 		serve_lines(r, id);
 	else if (http_segment_is(r, 3, "live") && m == HTTP_GET)
 		serve_live(r, id);
+	else if (http_segment_is(r, 3, "export") && m == HTTP_GET)
+		serve_export(r, id);
 	else if (http_segment_is(r, 3, "stop") && m == HTTP_POST)
 		serve_session(r, "stop", id);
 	else if (http_segment_is(r, 3, "stop"))
 		refuse_method(r, "POST");
 	else if (http_segment_is(r, 3, "lines") || http_segment_is(r, 3,
-	    "live"))
+	    "live") || http_segment_is(r, 3, "export"))
 		refuse_method(r, "GET");
 	else
 		server_error(r, 404, "no such route");

@@ -91,6 +91,13 @@ void live_start(struct http_request *r, const char *id, uint64_t from);
 void route_start(struct http_request *r, const char *name,
     const char *const args[], const char *type, bool bulk);
 
+/*
+ * The same, bulk, for the client to save under this name (copied, up to 63
+ * bytes of letters, digits and dots) and not to show.
+ */
+void route_download(struct http_request *r, const char *name,
+    const char *const args[], const char *type, const char *file);
+
 /* The commands that run, and those that wait to; route.c. */
 struct queue *queue_new(const struct server *s);
 void queue_free(struct queue *q);

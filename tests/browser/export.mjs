@@ -117,6 +117,14 @@ await test(async (rig) => {
   await until('it to move', async () => await time(p) > 0);
   await until('its end', async () => await time(p) === Math.max(1, last - first) && await p.getAttribute('.controls .tool', 'aria-label') === 'Play (space)', 60000);
 
+  // The dashboard gives the same page.
+  const dash = await viewer.newPage();
+  await dash.goto(`${rig.view}/?id=${id}`);
+  const [saved] = await Promise.all([dash.waitForEvent('download'), dash.click('[aria-label="Save as a page"]')]);
+  assert.equal(saved.suggestedFilename(), `${id}.html`);
+  assert.equal(readFileSync(await saved.path(), 'utf8'), readFileSync(file, 'utf8'));
+  await dash.close();
+
   // Tabs, a gap, what is idle.
   const tabs = page(keep(put('tabs.lines', twoTabs())), 'tabs.html', 3);
   p = await open(tabs);

@@ -58,6 +58,7 @@ export function watch(id, app) {
   const header = h('header.head', {},
     button('back', 'All sessions (escape)', () => app.back()),
     h('.titles', {}, title, sub), state,
+    h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
     button('link', 'Copy a link to this moment (c)', copyLink), sideButton);
   const slot = h('.slot');
   const controls = h('.controls', { role: 'toolbar', 'aria-label': 'Player' },
