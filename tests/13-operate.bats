@@ -5,7 +5,8 @@ load helper
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
-	# Nothing of the machine's own.
+	# Nothing of the machine's own, but s2-lite.
+	export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 	export HOME=$PWD XDG_CONFIG_HOME=$PWD/config
 	unset RR_CONF
 }
@@ -48,7 +49,7 @@ page_names() {
 	run -0 rr config -j
 	[ "$(jq -c '.[5]' <<<"$output")" = \
 	    '{"name":"RR_BASIN","value":"shop-sessions","from":"'"$conf"':5"}' ]
-	run ! grep secret <<<"$output"
+	[[ $output != *secret* ]]
 	# The page lists the same.
 	page_names "$ROOT/scripts/rrpipe.conf.5" | sort >page
 	jq -r '.[].name' <<<"$output" | sort | diff page -
@@ -134,4 +135,239 @@ page_names() {
 	echo 'RR_PREFIX=x' >rrpipe.conf
 	run -0 bash -euo pipefail script
 	grep -Eq "^RR_PREFIX=x +# $PWD/rrpipe.conf:1$" <<<"$output"
+}
+
+# ---- rr doctor ----
+
+# serve_all: a ring and a dashboard on ports of their own.
+serve_all() {
+	new_basin
+	s2-stream config "s2://$RR_BASIN" timestamping=arrival retention=30d \
+	    >/dev/null
+	export RR_LISTEN_COLLECT=127.0.0.1:$(free_port)
+	export RR_LISTEN_VIEW=127.0.0.1:$(free_port)
+	export RR_DATA=$BATS_SUITE_TMPDIR
+	printf 'pk_shop https://shop.example\n' >keys
+	start rr-ingest -l "$RR_LISTEN_COLLECT" -k keys
+	ring=$pid
+	start sse-bridge -l "$RR_LISTEN_VIEW" -x "$ROOT/scripts/routes"
+	wait_until 20 curl -sf -o /dev/null "http://$RR_LISTEN_COLLECT/health/ready"
+	wait_until 20 curl -sf -o /dev/null "http://$RR_LISTEN_VIEW/api/sessions"
+}
+
+# in_place_of PROGRAM: a directory of all programs, one of which is stdin.
+in_place_of() {
+	mkdir -p instead
+	ln -sf "$BUILD"/bin/* instead/
+	rm -f "instead/$1"
+	{
+		echo '#!/bin/bash'
+		echo "real=$BUILD/bin/$1"
+		cat
+	} >"instead/$1"
+	chmod +x "instead/$1"
+}
+
+# doctor [OPTIONS]: its findings that are not ok.
+doctor() {
+	status=0
+	rr-doctor "$@" >said 2>said.err || status=$?
+	[ ! -s said.err ]
+	grep -v ^ok said || :
+}
+
+@test "rr doctor: all is well, in text and in JSON, and nothing is left" {
+	serve_all
+	run -0 rr doctor -k keys
+	sed -E 's/(libraries:).*/\1/; s/(clock:).*/\1/; s/(disk:).*/\1/; s/(limits:).*/\1/; s/version .*/version/' \
+	    <<<"$output" >said
+	port=${S2_BASIN_ENDPOINT##*:}
+	diff - <(grep -v '^ok   \(directories\|secret\):' said) <<-EOF
+	ok   programs: all are version
+	ok   libraries:
+	ok   settings: from the environment; there is no file
+	ok   S2 account: answers at $S2_ACCOUNT_ENDPOINT
+	ok   S2 basin: $RR_BASIN is as rrpipe wants it
+	ok   retention: new sessions are kept 30d
+	ok   S2 rights: streams can be made, appended to, read, listed and deleted
+	ok   clock:
+	ok   exposure: port $port is open on the loopback address alone
+	ok   disk:
+	ok   keys: 'keys': 1 key
+	ok   limits:
+	ok   collector: $RR_LISTEN_COLLECT answers
+	ok   dashboard: $RR_LISTEN_VIEW answers
+	EOF
+	[ -z "$(s2-stream list "s2://$RR_BASIN" | grep doctor)" ]
+	run -0 rr doctor -cj
+	[ "$(jq -c '[.[].level] | unique' <<<"$output")" = '["ok"]' ]
+	run -64 rr doctor x
+	run -64 rr doctor -x
+}
+
+@test "rr doctor: the basin, its settings and who serves" {
+	RR_LISTEN_COLLECT=127.0.0.1:$(free_port)
+	RR_LISTEN_VIEW=127.0.0.1:$(free_port)
+	export RR_LISTEN_COLLECT RR_LISTEN_VIEW
+	RR_BASIN=t-none-$SRANDOM doctor -c >found
+	[ "$status" = 66 ]
+	[[ "$(cat found)" == 'fail S2 basin: config s2://t-none-'*'basin_not_found'*'; make it: s2-stream ensure s2://t-none-'*' timestamping=arrival create-on-append=no' ]]
+	new_basin
+	doctor -c >found
+	[ "$status" = 0 ]
+	diff - found <<-EOF
+	warn S2 basin: $RR_BASIN does not give records the time of their arrival, so times in lists are the writers'; s2-stream config s2://$RR_BASIN timestamping=arrival
+	warn retention: $RR_BASIN does not say how long sessions are kept; S2's own default counts; say it: rr retention 30d
+	EOF
+	s2-stream config "s2://$RR_BASIN" timestamping=arrival retention=1d \
+	    create-on-append=yes >/dev/null
+	[[ "$(doctor -c)" == "warn S2 basin: $RR_BASIN makes streams on append,"* ]]
+	s2-stream config "s2://$RR_BASIN" create-on-append=no \
+	    create-on-read=yes >/dev/null
+	[[ "$(doctor -c)" == "warn S2 basin: $RR_BASIN makes streams on read,"* ]]
+	# Nobody serves; and a collector whose S2 is away.
+	doctor >found
+	[ "$status" = 75 ]
+	grep -q "^fail collector: nothing answers at $RR_LISTEN_COLLECT; start it: " found
+	grep -q "^fail dashboard: nothing answers at $RR_LISTEN_VIEW; start it: " found
+	cat >answer <<-'EOF'
+	#!/bin/bash
+	while read -r line && [[ $line != $'\r' ]]; do :; done
+	printf 'HTTP/1.1 503 Service Unavailable\r\n\r\nS2 is away\n'
+	EOF
+	chmod +x answer
+	start socat "TCP-LISTEN:${RR_LISTEN_COLLECT#*:},bind=127.0.0.1,reuseaddr,fork" \
+	    EXEC:./answer
+	wait_until 10 bash -c ": <>/dev/tcp/127.0.0.1/${RR_LISTEN_COLLECT#*:}"
+	doctor >found
+	grep -Fqx "fail collector: $RR_LISTEN_COLLECT answers /health/ready with 503: S2 is away; journalctl -u rr-collect says more" found
+}
+
+@test "rr doctor: names, connections and certificates" {
+	local port lite
+	port=$(free_port)
+	new_basin
+	S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$port \
+	    S2_BASIN_ENDPOINT=http://127.0.0.1:$port doctor -c >found
+	[ "$status" = 75 ]
+	[ "$(cat found)" = "fail S2 account: nothing takes connections at 127.0.0.1 port $port; start it: systemctl start s2-lite, or rr up" ]
+	S2_ACCOUNT_ENDPOINT=http://nowhere.invalid doctor -c >found
+	[ "$status" = 75 ]
+	[ "$(cat found)" = "fail S2 account: there is no address for the name 'nowhere.invalid'; correct the endpoint, or the resolver (/etc/resolv.conf)" ]
+	# An S2 that is open to all, by TLS, with a certificate of its own.
+	read -ra lite <<<"$("$ROOT/scripts/s2-lite" path)"
+	start env SL8_MANIFEST_POLL_INTERVAL=100ms "${lite[@]}" \
+	    --port "$port" --tls-self
+	wait_until 20 curl -sko /dev/null "https://localhost:$port/health"
+	export S2_ACCOUNT_ENDPOINT=https://localhost:$port
+	export S2_BASIN_ENDPOINT=https://localhost:$port
+	doctor -c >found
+	[ "$status" = 78 ]
+	[[ "$(head -n 1 found)" == 'fail S2 account: '*ertificate*'; install ca-certificates; for a certificate of your own set S2_SSL_NO_VERIFY=1' ]]
+	export S2_SSL_NO_VERIFY=1
+	s2-stream create "s2://$RR_BASIN" timestamping=arrival retention=1d
+	doctor -c >found
+	[ "$status" = 1 ]
+	diff - found <<-EOF
+	warn S2 account TLS: any certificate is taken (S2_SSL_NO_VERIFY); install the authority that signed it, and unset that
+	fail exposure: port $port, where S2 is, is open on more than the loopback address, and s2-lite asks nobody who they are; run it by rr up or s2-lite.service, or block the port in the firewall
+	EOF
+}
+
+@test "rr doctor: rights, what comes back, and the clock" {
+	new_basin
+	s2-stream config "s2://$RR_BASIN" timestamping=arrival retention=1d \
+	    >/dev/null
+	# shellcheck disable=SC2016
+	in_place_of s2-append <<<'
+	[[ $* != --version ]] || exec "$real" "$@"
+	echo "s2-append: s2://x: S2 answered 403 permission_denied" >&2
+	exit 77'
+	PATH=$PWD/instead:$PATH doctor -c >found
+	[ "$status" = 77 ]
+	[ "$(cat found)" = 'fail S2 append: s2://x: S2 answered 403 permission_denied; give the token the right to this, or another token' ]
+	for off in 9000 -90000; do
+		# shellcheck disable=SC2016
+		in_place_of s2-append <<<'
+		[[ $* != --version ]] || exec "$real" "$@"
+		line=$("$real" "$@")
+		time=${line##* time=}
+		echo "${line% time=*} time=$((time + '"$off"'))"'
+		PATH=$PWD/instead:$PATH doctor -c >>clocks
+	done
+	[ "$status" = 1 ]
+	sed -E 's/ [0-9]+ ms/ N ms/g' clocks | diff - <(cat <<-'EOF'
+	warn clock: S2's clock is N ms ahead of ours, give or take N ms; set the clock (timedatectl set-ntp true)
+	fail clock: S2's clock is N ms behind ours, give or take N ms; set the clock (timedatectl set-ntp true): states and lengths of sessions are told by it
+	EOF
+	)
+	rm instead/s2-append
+	# shellcheck disable=SC2016
+	in_place_of s2-tail <<<'
+	[[ $* != --version ]] || exec "$real" "$@"
+	echo "{\"type\":4}" | rr-frame'
+	PATH=$PWD/instead:$PATH doctor -c >found
+	[ "$status" = 1 ]
+	[ "$(cat found)" = 'fail S2 read: what comes back is not what was appended; keep the stream, and report it' ]
+	# shellcheck disable=SC2016
+	in_place_of s2-tail <<<'echo s2-tail 0.0.1'
+	PATH=$PWD/instead:$PATH doctor -c >found
+	grep -Eqx 'fail programs: rr-frame is [0-9.]+, s2-tail 0.0.1; install all of one version' found
+	[ -z "$(s2-stream list "s2://$RR_BASIN" | grep doctor)" ]
+}
+
+@test "rr doctor: files, room and limits" {
+	serve_all
+	printf 'pk_shop\n' >wrong-keys
+	doctor -k wrong-keys >found
+	[ "$status" = 78 ]
+	[ "$(cat found)" = "fail keys: 'wrong-keys', line 1: no origin is allowed (write * for all); correct it, then: systemctl reload rr-collect" ]
+	RR_COLLECT_OPTIONS='--opens 3 -k none' doctor >found
+	[ "$(cat found)" = "fail keys: cannot read 'none': No such file or directory; correct it, then: systemctl reload rr-collect" ]
+	doctor >found
+	[[ "$(cat found)" == 'warn keys: there is no key file,'* ]]
+	# Settings and secrets that others read.
+	printf 'S2_ACCESS_TOKEN=x\n' >conf
+	chmod 644 conf
+	RR_CONF=$PWD/conf doctor -c >found
+	[ "$status" = 0 ]
+	[[ "$(cat found)" == "warn settings: '$PWD/conf' holds S2_ACCESS_TOKEN and others may read it; chmod 600 it,"* ]]
+	unset S2_ACCESS_TOKEN
+	printf 'x\n' >token
+	chmod 604 token
+	S2_ACCESS_TOKEN_FILE=$PWD/token doctor -c >found
+	[ "$status" = 78 ]
+	[[ "$(cat found)" == "fail S2 token: everybody may read '$PWD/token' (mode 604); chmod o= '$PWD/token',"* ]]
+	S2_ACCESS_TOKEN_FILE=$PWD/none doctor -c >found
+	[[ "$(head -n 1 found)" == "fail S2 token: '$PWD/none' is not there; make it, or correct its name" ]]
+	RR_LEASE=x doctor >found
+	[ "$status" = 78 ]
+	[ "$(cat found)" = 'fail settings: the setting RR_LEASE is no number of seconds from 1 to 315360000; correct it; rr config shows all' ]
+	# A disk that is almost full, and one that is nearly so.
+	in_place_of df <<<'printf "%s\n" Filesystem "x 1 1 500000 1% /"'
+	PATH=$PWD/instead:$PATH doctor -c >found
+	[ "$status" = 0 ]
+	[ "$(cat found)" = "warn disk: 488 MiB are free where s2-lite keeps its data, '$RR_DATA/s2'; make room, or keep sessions for less long: rr retention" ]
+	in_place_of df <<<'printf "%s\n" Filesystem "x 1 1 5000 1% /"'
+	PATH=$PWD/instead:$PATH doctor -c >found
+	[ "$status" = 1 ]
+	[[ "$(cat found)" == 'fail disk: 4 MiB are free '*'; make room at once: '* ]]
+	(
+		ulimit -n 512
+		doctor -k keys >found
+	)
+	[[ "$(cat found)" == 'warn limits: only 512 descriptors may be open, 4160 are wanted; raise it '* ]]
+}
+
+@test "rr doctor: the examples of its page" {
+	serve_all
+	export RR_COLLECT_OPTIONS="-k $PWD/keys"
+	page_examples "$ROOT/scripts/rr-doctor.1" >script
+	[ "$(wc -l <script)" = 2 ]
+	sed -i "s,/etc/rrpipe,$PWD," script
+	echo 'RR_PREFIX=x' >rrpipe.conf
+	# Nothing that is not well, so grep finds nothing.
+	sed -i '1s/$/ || [ $? = 1 ]/' script
+	run -0 bash -euo pipefail script
+	[[ $output == 'ok   programs: '*"ok   settings: from '$PWD/rrpipe.conf'"* ]]
 }

@@ -46,6 +46,7 @@ struct options {
 	const char *web;
 	const char *watched;
 	bool shared;
+	bool check;
 	unsigned sessions;
 	unsigned units;
 	size_t memory;
@@ -80,6 +81,7 @@ static const char usage_text[] =
 "Takes recordings over HTTP, writes them to standard output as lines, and\n"
 "reads from standard input what became of them: the upper end of rr-ingest.\n"
 "\n"
+"      --check          only read the key file, and say what is wrong\n"
 "  -k, --keys FILE      project keys and their origins\n"
 "  -l, --listen ADDR    HOST:PORT, unix:PATH or fd:N (" LISTEN_DEFAULT ")\n"
 "  -M, --metrics ADDR   serve GET /metrics there, to this machine only\n"
@@ -91,7 +93,8 @@ static const char usage_text[] =
 "  -w, --web DIR        serve the recorder's scripts from there\n";
 
 enum {
-	OPT_MAX_BODY = 256,
+	OPT_CHECK = 256,
+	OPT_MAX_BODY,
 	OPT_MAX_CONNECTIONS,
 	OPT_MAX_MEMORY,
 	OPT_MAX_SESSIONS,
@@ -102,6 +105,7 @@ enum {
 };
 
 static const struct option long_options[] = {
+	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "help", no_argument, NULL, 'h' },
 	{ "keys", required_argument, NULL, 'k' },
 	{ "listen", required_argument, NULL, 'l' },
@@ -176,6 +180,9 @@ parse_options(struct options *o, int argc, char **argv)
 		case 'w':
 			o->web = optarg;
 			break;
+		case OPT_CHECK:
+			o->check = true;
+			break;
 		case OPT_MAX_BODY:
 			o->body = (size_t)option_number(
 			    "--max-body", optarg, 1024, RECORD_TEXT_MAX / 2);
@@ -249,6 +256,20 @@ raise_limit(struct http_limits *l)
 		    (unsigned long long)r.rlim_cur - DESCRIPTORS_ELSE);
 		l->connections = (unsigned)(r.rlim_cur - DESCRIPTORS_ELSE);
 	}
+}
+
+/* --check: whether the key file can be used. */
+static void __attribute__((noreturn))
+check_keys(const struct options *o)
+{
+	struct keys keys = { 0 };
+	char why[WHY_MAX];
+
+	if (keys_load(&keys, o->keys, why, sizeof(why)) == -1)
+		log_die(EXIT_CONFIG, "%s", why);
+	printf("%d %s\n", keys.n, keys.n == 1 ? "key" : "keys");
+	keys_free(&keys);
+	log_exit_flushed(EXIT_OK);
 }
 
 /* A directory that an option names; -1 if none was given. */
@@ -548,6 +569,8 @@ main(int argc, char **argv)
 
 	log_init("rr-collect", LOG_LEVEL_INFO);
 	parse_options(&c.options, argc, argv);
+	if (c.options.check)
+		check_keys(&c.options);
 	if (settings_load(&settings) == -1)
 		log_die(EXIT_CONFIG, "%s", settings.why);
 	raise_limit(&c.options.limits);
