@@ -222,3 +222,36 @@ web_file() {
 	done
 	die 78 "cannot find '$1', which comes with rrpipe"
 }
+
+# address_of SPEC: how this machine reaches what listens on HOST:PORT.
+address_of() {
+	case $1 in
+	:* | '*:'* | 0.0.0.0:* | '[::]:'*) echo "127.0.0.1:${1##*:}" ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# moment TIME URI: prints TIME as the recording of that stream has it, in
+# milliseconds: [[H:]M:]S from its first event on, @MS, or as date(1) takes it.
+moment() {
+	local first ms
+	if [[ $1 =~ ^@([0-9]{1,15})$ ]]; then
+		printf '%s\n' "${BASH_REMATCH[1]}"
+	elif [[ $1 =~ ^(([0-9]{1,4}:)?[0-9]{1,4}:)?[0-9]{1,7}([.][0-9]+)?$ ]]; then
+		first=$(s2-tail -n 64 "$2" | rr-reassemble -qd | awk '
+			/^:batch/ && !n {
+				n = match($0, / first=-?[0-9]+/)
+				if (n) print substr($0, n + 7, RLENGTH - 7)
+			}') || (($? == 3))
+		[[ -n $first ]] ||
+		    die 65 'its events do not tell when it begins; give @MS'
+		awk -F : -v first="$first" '{
+			for (i = 1; i <= NF; i++) s = s * 60 + $i
+			printf "%.0f\n", first + s * 1000
+		}' <<<"$1"
+	else
+		ms=$(date -d "$1" +%s%3N 2>/dev/null) ||
+		    die 64 "'$1' is no time: [[H:]M:]S, @MS, or as date takes it"
+		printf '%s\n' "$ms"
+	fi
+}

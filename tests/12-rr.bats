@@ -82,6 +82,145 @@ setup() {
 	[[ $(<tabs) =~ ^\ +[0-9]+\ :batch\ tab=0$ ]]
 }
 
+# Two tabs and a gap, with one of everything that is counted.
+counted() {
+	cat >counted <<-'EOF'
+	:batch tab=a batch=1
+	{"type":4,"data":{"href":"https://x/1"},"timestamp":1767225600000}
+	{"type":2,"data":{},"timestamp":1767225600010}
+	{"type":3,"data":{"source":2,"type":2},"timestamp":1767225601000}
+	{"type":3,"data":{"source":2,"type":1},"timestamp":1767225601000}
+	:end
+	:batch tab=b batch=1
+	{"type":4,"data":{"href":"https://x/2"},"timestamp":1767225602000}
+	{"type":2,"data":{},"timestamp":1767225602010}
+	:end
+	:batch tab=a batch=4
+	{"type":4,"data":{"href":"https://x/1"},"timestamp":1767225603000}
+	{"type":2,"data":{},"timestamp":1767225603010}
+	{"type":3,"data":{"source":5},"timestamp":1767225604000}
+	{"type":5,"data":{"tag":"rr.page","payload":{"href":"https://x/3"}},"timestamp":1767225605000}
+	{"type":5,"data":{"tag":"rr.error","payload":null},"timestamp":1767225606000}
+	{"type":5,"data":{"tag":"rr.rage"},"timestamp":1767225607000}
+	{"type":5,"data":{"tag":"rr.dead"},"timestamp":1767225608000}
+	{"type":6,"data":{"plugin":"rrweb/console@1","payload":{"level":"error"}},"timestamp":1767225609000}
+	"packed"
+	{"type":5,"data":"text","timestamp":1767225610000}
+	{"timestamp":"late"}
+	:end
+	EOF
+	id=$(rr import counted)
+}
+
+@test "stat: counts what is there" {
+	counted
+	local raw stored
+	raw=$(grep -v '^:' counted | wc -c)
+	stored=$(s2-tail "$(s2-stream name "$id")" | wc -c)
+	rr stat -j "${id:0:9}" | jq 'del(.id, .created)' >out
+	jq -n --argjson raw "$raw" --argjson stored "$stored" '{
+	    state: "stopped", records: 8, duration: 10000, tabs: 2,
+	    batches: 3, events: 17, pages: 3, clicks: 1, inputs: 1,
+	    errors: 1, console: 1, rage: 1, dead: 1, packed: 1, gaps: 1,
+	    causes: {lost: 1}, raw: $raw, stored: $stored}' | diff - out
+	rr stat "$id" | tail -n 15 >out
+	diff - out <<-EOF
+	tabs      2
+	batches   3
+	events    17
+	pages     3
+	clicks    1
+	inputs    1
+	errors    1
+	console   1
+	rage      1
+	dead      1
+	packed    1
+	gaps      1
+	causes    1 lost
+	raw       $raw
+	stored    $stored
+	EOF
+	run -66 rr stat 0123456789abcdef0123fghj0
+}
+
+@test "cat: from a time on, and before a time" {
+	counted
+	local at
+	sed -n '/timestamp":176722560[23]/p' counted >two
+	for at in '-s 2 -e 4' '-s 0:02 -e 0:00:04' '-s 2.0 -e 3.999' \
+	    '-s @1767225602000 -e @1767225604000' \
+	    '-s 2026-01-01T00:00:02Z -e 2026-01-01T00:00:04Z'; do
+		# shellcheck disable=SC2086 # words
+		rr cat -q $at "$id" >out || (($? == 3))
+		diff two out
+	done
+	rr cat -q -s 9 "$id" >out || (($? == 3))
+	tail -n 5 counted | sed '/packed/d; /late/d; /^:/d' | diff - out
+	rr cat -q -e 2 -f '.type == 3 # clicks' "$id" >out || (($? == 3))
+	sed -n 4,5p counted | diff - out
+	run -64 rr cat -s yonder "$id"
+	# Without them it is what it was.
+	rr cat -q "$id" >out || (($? == 3))
+	grep -v '^:' counted | diff - out
+}
+
+@test "grep: text and programs, in one session and in many" {
+	counted
+	local shop
+	shop=$(rr import "$DATA/gen-session-shop.ndjson")
+	[ "$(rr grep rr.rage "${id:0:9}")" = "$(grep rr.rage counted)" ]
+	rr grep -f '.type == 4' "$id" | diff - <(grep '"type":4' counted)
+	[ "$(rr grep rr.rage)" = "$id:$(grep rr.rage counted)" ]
+	[ "$(rr grep -i RR.RAGE "$shop" "$id")" = "$id:$(grep rr.rage counted)" ]
+	run -1 rr grep RR.RAGE
+	[ -z "$output" ]
+	rr grep -l '"type":4' | sort | diff - <(printf '%s\n' "$id" "$shop" | sort)
+	rr grep -j 1 '"type":4' | sort >out
+	{
+		grep '"type":4' counted | sed "s/^/$id:/"
+		grep '"type":4' "$DATA/gen-session-shop.ndjson" | sed "s/^/$shop:/"
+	} | sort | diff - out
+	# By when they began.
+	run -1 rr grep -e '1 day ago' type
+	run -1 rr grep -s tomorrow type
+	[ "$(rr grep -l -s '1 hour ago' -e '+1 hour' rr.rage)" = "$id" ]
+	# A program that cannot judge an event says so.
+	run -1 rr grep -f '.type == 4' "$shop" \
+	    "$(rr import "$DATA/gen-packed-strings.ndjson")"
+	[[ $output == *'1 of 2 sessions could not be searched' ]]
+	run -78 rr grep -f '.[' "$id"
+	# The reader leaves.
+	rr grep -j 2 type 2>err | head -n 1 >out
+	[ "$(wc -l <out)" = 1 ]
+	[ ! -s err ]
+}
+
+@test "grep: on a terminal it says how far it is, and cleans up" {
+	counted
+	mkdir tmp
+	TMPDIR=$PWD/tmp script -qec 'rr grep -l rr.rage >out' /dev/null </dev/null >said
+	[ "$(<out)" = "$id" ]
+	grep -q '1 of 1 sessions, found in 0' said
+	[ -z "$(ls tmp)" ]
+}
+
+@test "open: the browser gets the address, or it is printed" {
+	counted
+	export RR_LISTEN_VIEW=0.0.0.0:8788
+	unset DISPLAY WAYLAND_DISPLAY
+	local url=http://127.0.0.1:8788/?id=$id
+	printf '#!/bin/sh\nprintf "%%s|" "$@" >opened\n' >browser
+	chmod +x browser
+	[ -z "$(BROWSER=nosuch:$PWD/browser rr open "${id:0:9}" 2>err)" ]
+	[ "$(<opened)" = "$url|" ]
+	BROWSER="$PWD/browser -n %s -x" rr play -t 0:01.500 "$id"
+	[ "$(<opened)" = "-n|$url#t=1500|-x|" ]
+	[ "$(BROWSER='' rr open "$id")" = "$url" ]
+	run -66 rr open 0123456789abcdef0123fghj0
+	run -78 env RR_LISTEN_VIEW=unix:/x rr open "$id"
+}
+
 @test "rr commands: wrong use" {
 	local args
 	while read -r args; do
@@ -93,6 +232,15 @@ setup() {
 	export --frob x
 	export a b c
 	export -x
+	stat
+	stat -x
+	cat -x y
+	grep
+	grep -j 0 x
+	grep -j 65 x
+	grep -s yonder x
+	open
+	open a b
 	EOF
 	run -66 rr export -x ./nosuch
 }
