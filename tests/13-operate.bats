@@ -8,7 +8,7 @@ setup() {
 	# Nothing of the machine's own, but s2-lite.
 	export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 	export HOME=$PWD XDG_CONFIG_HOME=$PWD/config
-	unset RR_CONF
+	unset "${!RR_@}"
 }
 
 # page_names PAGE: the settings that a page lists.
@@ -370,4 +370,73 @@ doctor() {
 	sed -i '1s/$/ || [ $? = 1 ]/' script
 	run -0 bash -euo pipefail script
 	[[ $output == 'ok   programs: '*"ok   settings: from '$PWD/rrpipe.conf'"* ]]
+}
+
+# ---- rr retention ----
+
+@test "rr retention: of new sessions, of existing ones, and of one" {
+	local ids id
+	new_basin
+	for i in 1 2 3; do
+		rr import "$DATA/fixture-iframe.ndjson"
+	done >ids
+	readarray -t ids <ids
+	# Other streams are none of its business.
+	s2-stream create "s2://$RR_BASIN/sessions/other"
+	[ "$(rr retention)" = 'new sessions: not set' ]
+	run -0 --separate-stderr rr retention -an 30d
+	[ "$output" = $'new sessions: not set -> 30d\nexisting sessions: 3 of 3 -> 30d' ]
+	[[ $stderr == "rr-retention: s2-lite keeps each record by what was set when it was appended:"*'; rr rm deletes at once' ]]
+	[ "$(rr retention -a)" = $'new sessions: not set\n3 sessions: 7d' ]
+	rr retention 30d 2>/dev/null
+	[ "$(rr retention -a)" = $'new sessions: 30d\n3 sessions: 7d' ]
+	# Nothing else has changed.
+	run -0 s2-stream config "s2://$RR_BASIN"
+	[ "$output" = $'create-on-append=no\ncreate-on-read=no\ndelete-on-empty=1d\nretention=30d\ntimestamping=arrival' ]
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	[ "$(rr retention -a)" = $'new sessions: 30d\n3 sessions: 7d\n1 sessions: 30d' ]
+	run -0 --separate-stderr rr retention -a 30d
+	[ "${lines[1]}" = 'existing sessions: 3 of 4 -> 30d' ]
+	run -0 --separate-stderr rr retention infinite "${ids[0]:0:10}" "${ids[1]}"
+	[ "$output" = 'existing sessions: 2 of 2 -> infinite' ]
+	[ "$(rr retention -a)" = $'new sessions: 30d\n2 sessions: 30d\n2 sessions: infinite' ]
+	[[ "$(s2-stream config "s2://$RR_BASIN/sessions/other")" == *retention=7d* ]]
+	rr cat "$id" | cmp - "$DATA/fixture-iframe.ndjson"
+	run -66 rr retention 1d nosuch
+	local args
+	for args in x '-f' '-n' '-a 1d x' '0d' '1w' -x; do
+		# shellcheck disable=SC2086 # words
+		run -64 rr retention $args
+	done
+}
+
+@test "rr retention: of the cloud it says how many sessions are deleted" {
+	new_basin
+	rr import "$DATA/fixture-iframe.ndjson" >id
+	# Sessions that began in 2020, as the cloud would have them.
+	old=$(printf '%s/%013d-%s' sessions $((9999999999999 - 1600000000000)) \
+	    0123456789abcdefghjkmnpqr)
+	s2-stream create "s2://$RR_BASIN/$old"
+	# shellcheck disable=SC2016
+	in_place_of s2-stream <<<'
+	S2_ACCOUNT_ENDPOINT=$S2_BASIN_ENDPOINT exec "$real" "$@"'
+	S2_ACCOUNT_ENDPOINT=https://a.s2.dev run -0 --separate-stderr \
+	    instead/rr-retention -an 30d
+	[ "$stderr" = "rr-retention: WARNING: 1 sessions began more than 30d ago; S2 deletes what is older, within minutes, and it cannot be had back" ]
+	S2_ACCOUNT_ENDPOINT=https://a.s2.dev run -0 --separate-stderr \
+	    instead/rr-retention -n 30d
+	[ -z "$stderr" ]
+}
+
+@test "rr retention: the examples of its page" {
+	new_basin
+	rr import "$DATA/fixture-iframe.ndjson" >id
+	page_examples "$ROOT/scripts/rr-retention.1" >script
+	[ "$(wc -l <script)" = 3 ]
+	sed -i "s/ID$/$(cat id)/" script
+	run -0 --separate-stderr bash -euo pipefail script
+	[ "$output" = "new sessions: not set -> 30d
+new sessions: 30d -> 30d
+existing sessions: 1 of 1 -> 30d
+existing sessions: 1 of 1 -> infinite" ]
 }
