@@ -206,7 +206,16 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 
 @test "metrics: where they are served, and where not" {
 	start_ring
-	:
+	figures >all
+	# Each name has one HELP, then one TYPE, then its values in one place.
+	awk '
+		/^# HELP rrpipe_[a-z0-9_]+ [A-Z1].*\.$/ { now = $3; if (seen[now]++) exit 1; next }
+		/^# TYPE rrpipe_[a-z0-9_]+ (counter|gauge|histogram)$/ { if ($3 != now || typed[now]++) exit 1; next }
+		/^rrpipe_[a-z0-9_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? [0-9.]+$/ {
+			if (index($1, now) != 1 || !typed[now] || series[$1]++) exit 1
+			next
+		}
+		{ print; exit 1 }' all
 	run -0 curl -sS -D head -o /dev/null --unix-socket metrics http://x/metrics
 	grep -qi '^content-type: text/plain; version=0.0.4' head
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket metrics http://x/)" = 404 ]
@@ -257,4 +266,217 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	within 5000 red "$collector"
 	kill -CONT -- "-$s2_pid"
 	within 5000 ready "$collector"
+}
+
+# ---- the dashboard's server ----
+
+# start_view [ROUTES]: sets view (its pid) and at, its metrics on view-metrics.
+start_view() {
+	local port
+	port=$(free_port)
+	at=http://127.0.0.1:$port
+	start sse-bridge -l "127.0.0.1:$port" -M "unix:$PWD/view-metrics" \
+	    -x "${1:-$ROOT/scripts/routes}" -r 64
+	view=$pid
+	wait_until 10 eval 'curl -sf -o /dev/null "$at/health/live"'
+}
+
+# view_moves 'SERIES N ...' COMMAND...: as moves, of the dashboard's server.
+# (Each look asks whether S2 is there: its command is no part of it.)
+view_moves() {
+	local want=$1
+	shift
+	view_counters >view.before
+	"$@"
+	wait_until 10 view_has_moved "$want" || {
+		view_moved
+		return 1
+	}
+}
+
+view_counters() {
+	figures view-metrics | grep -E '^rrpipe_view_[a-z_]+_total[ {]' |
+	    grep -v -e _bytes_ -e 'route="ready"'
+}
+
+view_moved() {
+	view_counters | awk 'NR == FNR { old[$1] = $2; next }
+		$2 != old[$1] {
+			by = $2 - old[$1]
+			sub(/^rrpipe_view_/, "", $1)
+			sub(/_total/, "", $1)
+			print $1, by
+		}' view.before - | paste -sd ' '
+}
+
+view_has_moved() {
+	[[ $(view_moved) == "$1" ]]
+}
+
+answers() {
+	local status
+	status=$(curl -s -o answer -w '%{http_code}' "${@:2}")
+	[[ $status == "$1" ]]
+}
+
+@test "metrics: the dashboard's server" {
+	mkdir routes
+	local name
+	for name in list show lines live stop delete ready; do
+		printf '#!/bin/bash\n%s\n' 'exit "$(cat status 2>/dev/null || echo 0)"' >routes/$name
+		chmod +x routes/$name
+	done
+	start_view "$PWD/routes"
+	local s=$at/api/sessions id=0000000000000-0123456789abcdef
+	id=$(s2-stream new)
+	view_moves 'commands{route="list",result="ok"} 1' answers 200 "$s"
+	echo 66 >status
+	view_moves 'commands{route="show",result="failed"} 1 refused{status="404"} 1' \
+	    answers 404 "$s/$id"
+	echo 75 >status
+	view_moves 'commands{route="lines",result="failed"} 1 refused{status="503"} 1' \
+	    answers 503 "$s/$id/lines"
+	view_moves 'commands{route="delete",result="failed"} 1 refused{status="503"} 1' \
+	    answers 503 -X DELETE -H 'X-RR: 1' "$s/$id"
+	echo 0 >status
+	view_moves 'commands{route="stop",result="ok"} 1' \
+	    answers 200 -X POST -H 'X-RR: 1' "$s/$id/stop"
+	view_moves 'refused{status="403"} 1' answers 403 -X POST "$s/$id/stop"
+	view_moves 'refused{status="405"} 1' answers 405 -X POST -H 'X-RR: 1' "$s"
+	view_moves 'refused{status="421"} 1' answers 421 -H 'Host: evil.example' "$s"
+	view_moves 'refused{status="404"} 1' answers 404 "$s/x"
+
+	# A live pipeline that follows a file.
+	cat >routes/live <<-'EOS'
+	#!/bin/bash
+	echo $$ >>started
+	exec tail -q -s 0.02 -n +1 -F lines 2>/dev/null
+	EOS
+	touch lines started
+	watches() {
+		start curl -sN -o "view.$1" "$s/$id/live?from=0"
+		viewer=$pid
+		wait_until 10 test -s "view.$1"
+	}
+	printf ':tail seq=0 time=1\n' >lines
+	view_moves 'joined 1 pipeline_starts 1' watches 1
+	local first=$viewer
+	view_moves 'joined 1' watches 2
+	[ "$(figure rrpipe_view_viewers view-metrics)" = 2 ]
+	[ "$(figure rrpipe_view_watched_sessions view-metrics)" = 1 ]
+	[ "$(figure rrpipe_view_pipelines view-metrics)" = 1 ]
+	tells() {
+		printf ':batch tab=0 batch=%d seq=%d seqs=1 time=1\n{"n":1}\n:end\n' "$1" "$1" >>lines
+	}
+	view_moves 'messages 1 sent_messages 2' tells 1
+	(($(figure rrpipe_view_ring_bytes view-metrics) > 80))
+	breaks() {
+		kill -9 "$(tail -n 1 started)"
+	}
+	view_moves 'pipeline_starts 1 pipeline_restarts 1 commands{route="live",result="failed"} 1' breaks
+	# One that does not read is cut when what it has begun to get is dropped.
+	view_moves 'joined 1 sent_messages 1' start curl -sN --limit-rate 1 -o slow "$s/$id/live?from=0"
+	printf ':batch tab=0 batch=2 seq=2 seqs=1 time=1\n{"a":"%020000000d"}\n:end\n' 1 >>lines
+	wait_until 20 eval '(($(stat -c %s view.1) > 20000000))'
+	tells 3
+	tells 4
+	printf ':batch tab=0 batch=5 seq=5 seqs=1 time=1\n{"a":"%0100000d"}\n:end\n' 1 >>lines
+	wait_until 20 eval '(($(figure "rrpipe_view_behind_total{how=\"cut\"}" view-metrics) == 1))'
+	stop "$first" || :
+	stop "$view"
+	[ ! -e view-metrics ]
+}
+
+@test "health: the dashboard's server is red and green in time as well" {
+	start_s2 s2
+	new_basin
+	start_view
+	wait_until 10 ready "$at"
+	red() {
+		local status
+		status=$(curl -s -m 10 -o health -w '%{http_code}' "$1/health/ready")
+		[[ $status == 503 && $(jq -c .ready health) == false ]]
+	}
+	within() {
+		local begun=${EPOCHREALTIME/[.,]/}
+		wait_until 20 "${@:2}"
+		(((${EPOCHREALTIME/[.,]/} - begun) / 1000 <= $1))
+	}
+	kill -KILL -- "-$s2_pid"
+	within 5000 red "$at"
+	[ "$(jq -r .reason health)" = 'S2 does not answer' ]
+	[ "$(curl -s "$at/health/live")" = live ]
+	wait_until 10 eval '[[ $(figure rrpipe_view_ready view-metrics) == 0 ]]'
+	start_s2 s2
+	within 5000 ready "$at"
+	kill -STOP -- "-$s2_pid"
+	within 5000 red "$at"
+	kill -CONT -- "-$s2_pid"
+	within 5000 ready "$at"
+	wait_until 10 eval '[[ $(figure rrpipe_view_ready view-metrics) == 1 ]]'
+}
+
+@test "rr top: what happens, a line a second" {
+	start_ring
+	start_view
+	start rr top "unix:$PWD/metrics" "unix:$PWD/view-metrics"
+	local top=$pid n
+	open_session dev
+	acted() {
+		says 200 stored -d "$E"$'\n'"$E" "$session/lines?token=$token"
+		says 401 denied -d "$E" "$session/lines?token=x"
+		# S2 yes, a session, batches, events, refusals, a time, calls
+		grep -qE '^yes 1 0 [1-9][0-9.]* [1-9][0-9.]* [1-9][0-9]* [1-9][0-9.]* 0\.0 [0-9.]+m?s [0-9.]+m?s [0-9]+ [1-9][0-9.]* 0\.0 0$' \
+		    "$top.out"
+	}
+	wait_until 20 acted || {
+		cat "$top.out" "$top.err" >&2
+		false
+	}
+	[ "$(head -n 1 "$top.out" | wc -w)" = 15 ]
+	[ "$(sed -n 2p "$top.out" | wc -w)" = 14 ]
+	# Where rr up would have them, and in a terminal.
+	mkdir data
+	ln metrics data/collect-metrics.sock
+	export RR_DATA=$PWD/data
+	run -0 --separate-stderr rr top -n 2
+	[ "${#lines[@]}" = 3 ]
+	page_examples "$ROOT/scripts/rr-top.1" >script
+	run -0 --separate-stderr bash script
+	[[ $output == 'yes '* ]]
+	script -qec 'rr top -n 1' /dev/null </dev/null >screen
+	grep -aq 'sessions        1' screen
+	stop "$ring"
+	stop "$view"
+	local status=0
+	ended "$top" 10 || status=$?
+	[ "$status" = 75 ]
+	run -75 --separate-stderr rr top
+	[[ $stderr == 'rr-top: nothing '* ]]
+	run -64 rr top -n 0
+	run -64 rr top -x
+}
+
+@test "examples: monitoring names what there is" {
+	start_ring
+	start_view
+	{ figures; figures view-metrics; } >all
+	local name monitoring=$ROOT/examples/monitoring
+	jq -e '[.panels[] | .id] == [range(1; (.panels | length) + 1)]
+	    and all(.panels[]; (.targets | length) > 0 and .title != "")' \
+	    "$monitoring/dashboard.json" >/dev/null
+	for name in $(grep -ohE 'rrpipe_[a-z0-9_]+' "$monitoring"/* | sort -u); do
+		# A pattern of names ends in '_'.
+		[[ $name == *_ ]] || grep -q "^$name[ {]" all || fail "$name"
+	done
+	# And the other way round: nothing is counted that no page tells of.
+	for name in $(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' all); do
+		grep -q "$name" "$ROOT/bin/rr-collect/rr-collect.1" \
+		    "$ROOT/bin/sse-bridge/sse-bridge.1" || fail "$name"
+	done
+	# Labels as well.
+	local label
+	while read -r name label; do
+		grep -q "^$name{.*$label=" all || fail "$name $label"
+	done < <(grep -ohE 'rrpipe_[a-z_]+\{[a-z]+' "$monitoring"/* | tr '{' ' ' | sort -u)
 }

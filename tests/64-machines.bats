@@ -118,7 +118,7 @@ start_collector() {
 ring=()
 
 is_ready() {
-	[[ $(on front curl -s -m 5 "http://10.87.$1.2:8787/health/ready") == ready ]]
+	[[ $(on front curl -s -m 5 "http://10.87.$1.2:8787/health/ready") == *true* ]]
 }
 
 is_not_ready() {

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "exits.h"
 #include "hub.h"
 #include "lines.h"
@@ -138,9 +139,11 @@ viewer_resync(struct viewer *v)
 		return;
 	if (v->off > 0 || (v->note_off > 0 && v->note_off < v->note_len)) {
 		v->cut = true;
+		count_add(COUNT_CUT, 1);
 	} else {
 		viewer_note(v, "event: resync\ndata: resync\n\n");
 		v->last = true;
+		count_add(COUNT_RESYNC, 1);
 	}
 	viewer_unplace(v);
 	viewer_wake(v);
@@ -194,8 +197,10 @@ viewer_fill(struct viewer *v, char *p, size_t max)
 		} else if (v->at != NULL) {
 			n += copy(p + n, max - n, v->at->data, v->at->len,
 			    &v->off);
-			if (v->off == v->at->len)
+			if (v->off == v->at->len) {
+				count_add(COUNT_SENT, 1);
 				viewer_place(v, TAILQ_NEXT(v->at, link));
+			}
 		} else if (!viewer_tell(v)) {
 			break;
 		}
@@ -203,6 +208,7 @@ viewer_fill(struct viewer *v, char *p, size_t max)
 	if (n == 0)
 		return v->last ? -1 : 0;
 	v->sent = loop_now();
+	count_add(COUNT_SENT_BYTES, n);
 	return n;
 }
 
@@ -329,6 +335,7 @@ append(struct channel *ch, const struct sse_message *from, uint64_t seq)
 		ch->base = ch->seen;
 		return;
 	}
+	count_add(COUNT_MADE, 1);
 	TAILQ_INSERT_TAIL(&ch->messages, m, link);
 	ch->bytes += message_bytes(m);
 	ch->hub->bytes += message_bytes(m);
@@ -409,6 +416,7 @@ pipeline_start(struct channel *ch)
 	if (child_start(&ch->child, argv, CHILD_OUT) == -1)
 		return -1;
 	ch->in = (struct lines)LINES_INIT(ch->child.out, LINE_MAX_BYTES);
+	count_add(COUNT_STARTS, 1);
 	ch->state = RUNNING;
 	ch->due = ch->begun ? 0 : loop_now() + HUB_START_MS;
 	if (loop_watch(loop, &ch->out, ch->child.out, EPOLLIN) == -1 ||
@@ -455,6 +463,7 @@ static void
 channel_down(struct channel *ch)
 {
 	pipeline_stop(ch);
+	count_add(COUNT_RESTARTS, 1);
 	log_warn("live %s is started again in %u ms", ch->id, ch->delay);
 	ch->state = DOWN;
 	ch->due = loop_now() + ch->delay;
@@ -595,6 +604,7 @@ exit_ready(void *arg, uint32_t events)
 	loop_unwatch(ch->hub->loop, &ch->exit);
 	if (child_reap(&ch->child, &status) != 1)
 		status = EXIT_OTHER;
+	count_command("live", status == EXIT_OK || status == EXIT_GAPS);
 	/* What it had written before. */
 	while (!ch->in.eof && lines_fill(&ch->in) > 0)
 		;
@@ -763,9 +773,11 @@ hub_join(struct hub *h, struct viewer *v, const char *id, uint64_t from)
 	if (ch->nviewers++ == 0)
 		touch(ch, v->sent);
 	h->nviewers++;
+	count_add(COUNT_JOINED, 1);
 	if (from < ch->base) {
 		viewer_note(v, "event: resync\ndata: resync\n\n");
 		v->last = true;
+		count_add(COUNT_RESYNC, 1);
 	} else {
 		viewer_note(v, "retry: %u\n\n",
 		    RETRY_MIN_MS + arc4random_uniform(RETRY_SPREAD_MS));
@@ -810,6 +822,19 @@ ping(struct channel *ch, uint64_t now)
 			continue;
 		viewer_note(v, ":\n\n");
 		viewer_wake(v);
+	}
+}
+
+void
+hub_figures(const struct hub *h, struct hub_figures *f)
+{
+	const struct channel *ch;
+
+	*f = (struct hub_figures){ .viewers = h->nviewers,
+	    .bytes = h->bytes };
+	TAILQ_FOREACH(ch, &h->channels, link) {
+		f->watched += ch->nviewers > 0;
+		f->pipelines += ch->child.pid != 0;
 	}
 }
 

@@ -109,6 +109,15 @@ void hub_leave(struct viewer *v);
  */
 ssize_t viewer_fill(struct viewer *v, char *p, size_t max);
 
+/* How much there is of each, just now. */
+struct hub_figures {
+	unsigned viewers;
+	unsigned watched;	/* sessions that have viewers */
+	unsigned pipelines;	/* that run */
+	size_t bytes;		/* of messages */
+};
+void hub_figures(const struct hub *h, struct hub_figures *f);
+
 /* In how many ms hub_tick() is due, or -1. */
 int hub_timeout(const struct hub *h, uint64_t now);
 void hub_tick(struct hub *h, uint64_t now);

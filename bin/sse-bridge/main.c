@@ -12,10 +12,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "exits.h"
 #include "filter.h"
 #include "listen.h"
 #include "log.h"
+#include "metrics.h"
 #include "options.h"
 #include "notify.h"
 #include "server.h"
@@ -35,6 +37,7 @@
 struct options {
 	int nlisten;
 	const char *listen[LISTEN_MAX];
+	const char *metrics;
 	const char *watched;
 	const char *webdir;
 	bool insecure;
@@ -45,12 +48,13 @@ struct options {
 static const char usage_text[] =
     "usage: sse-bridge [-v]\n"
     "       sse-bridge -l SPEC [-v] [-H NAME] [-k SECONDS] [-n VIEWERS]\n"
-    "                  [-r KIB] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
+    "                  [-M SPEC] [-r KIB] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
     "Turn rr-lines into server-sent events; with -l, serve pages, read routes\n"
     "and live sessions over HTTP.\n"
     "  -H NAME     a host name that this server goes by\n"
     "  -k SECONDS  keep a session's pipeline after its last viewer (10)\n"
     "  -l SPEC     listen on HOST:PORT, unix:PATH or fd:N\n"
+    "  -M SPEC     serve GET /metrics there\n"
     "  -n VIEWERS  at most so many (2000)\n"
     "  -r KIB      of a session's messages kept for viewers (4096)\n"
     "  -v          say on standard error what happens\n"
@@ -72,9 +76,9 @@ parse_options(int argc, char **argv, struct options *o)
 	bool server_only = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+H:k:l:n:r:vW:w:x:", longopts,
+	while ((c = getopt_long(argc, argv, "+H:k:l:M:n:r:vW:w:x:", longopts,
 	    NULL)) != -1) {
-		server_only |= strchr("HknrWwx", c) != NULL || c == INSECURE;
+		server_only |= strchr("HkMnrWwx", c) != NULL || c == INSECURE;
 		switch (c) {
 		case 'H':
 			if (o->server.nhosts == SERVER_HOSTS_MAX)
@@ -89,6 +93,9 @@ parse_options(int argc, char **argv, struct options *o)
 			if (o->nlisten == LISTEN_MAX)
 				option_wrong("too many -l");
 			o->listen[o->nlisten++] = optarg;
+			break;
+		case 'M':
+			o->metrics = optarg;
 			break;
 		case 'n':
 			o->limits.viewers = (unsigned)option_number("-n",
@@ -154,6 +161,49 @@ listen_on(struct http *http, struct server *s, const struct options *o,
 		log_die(EXIT_OTHER, "cannot serve '%s': %s", spec,
 		    strerror(errno));
 	log_info("listening on %s", name);
+}
+
+/* What metrics are made of. */
+struct figures {
+	const struct server *server;
+	const struct http *http;
+};
+
+static int
+write_metrics(void *arg, struct buf *b)
+{
+	const struct figures *f = arg;
+	struct hub_figures hub;
+	unsigned running, waiting;
+
+	health_ask(f->server->health);
+	hub_figures(f->server->hub, &hub);
+	queue_figures(f->server->queue, &running, &waiting);
+	count_set(COUNT_VIEWERS, hub.viewers);
+	count_set(COUNT_WATCHED, hub.watched);
+	count_set(COUNT_PIPELINES, hub.pipelines);
+	count_set(COUNT_RING, hub.bytes);
+	count_set(COUNT_CONNECTIONS, http_connections(f->http));
+	count_set(COUNT_RUNNING, running);
+	count_set(COUNT_WAITING, waiting);
+	count_set(COUNT_READY, health_is_good(f->server->health));
+	return counts_write(b);
+}
+
+static struct metrics_server *
+listen_for_metrics(const char *spec, struct figures *f)
+{
+	struct metrics_server *m;
+	const char *why;
+
+	if (spec == NULL)
+		return NULL;
+	m = metrics_listen(spec, write_metrics, f, &why);
+	if (m == NULL)
+		log_die(errno == 0 ? EXIT_USAGE : EXIT_OTHER,
+		    "cannot listen on '%s' (-M): %s%s%s", spec, why,
+		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
+	return m;
 }
 
 static int
@@ -229,9 +279,10 @@ sooner(int a, int b)
 }
 
 static void
-serve(struct server *s, struct http *http)
+serve(struct server *s, struct http *http, struct metrics_server *metrics)
 {
 	struct watch ready = WATCH_INIT(http_ready, NULL);
+	struct watch asked = WATCH_INIT(http_ready, NULL);
 	struct stop stop;
 	uint64_t now, watchdog = notify_watchdog(), alive = 0;
 	int ms;
@@ -240,11 +291,17 @@ serve(struct server *s, struct http *http)
 	if (loop_watch(s->loop, &ready, http_fd(http), EPOLLIN) == -1)
 		log_die(EXIT_OTHER, "cannot watch sockets: %s",
 		    strerror(errno));
+	if (metrics != NULL && loop_watch(s->loop, &asked,
+	    metrics_fd(metrics), EPOLLIN) == -1)
+		log_die(EXIT_OTHER, "cannot watch sockets: %s",
+		    strerror(errno));
 	notify("READY=1");
 	while (!stop.asked) {
 		now = loop_now();
 		ms = sooner(http_timeout(http), sooner(hub_timeout(s->hub,
 		    now), reaper_timeout(s->reaper, now)));
+		if (metrics != NULL)
+			ms = sooner(ms, metrics_timeout(metrics));
 		if (watchdog != 0 && now >= alive + watchdog) {
 			notify("WATCHDOG=1");
 			alive = now;
@@ -258,9 +315,12 @@ serve(struct server *s, struct http *http)
 		hub_tick(s->hub, now);
 		reaper_tick(s->reaper, now);
 		http_run(http);
+		if (metrics != NULL)
+			metrics_run(metrics);
 	}
 	notify("STOPPING=1");
 	loop_unwatch(s->loop, &ready);
+	loop_unwatch(s->loop, &asked);
 	loop_unwatch(s->loop, &stop.signals);
 }
 
@@ -290,6 +350,8 @@ serve_on(struct options *o)
 	struct loop loop;
 	struct reaper reaper;
 	struct http *http;
+	struct figures figures;
+	struct metrics_server *metrics;
 	int watched, i;
 
 	limits.connections = o->limits.viewers + OTHERS_MAX;
@@ -309,14 +371,20 @@ serve_on(struct options *o)
 	s->reaper = &reaper;
 	s->hub = hub_new(&loop, &reaper, s->routes, watched, &o->limits);
 	s->queue = queue_new(s);
+	s->health = health_new(s);
 	http = http_new(&p, &limits);
-	if (s->hub == NULL || s->queue == NULL || http == NULL)
+	if (s->hub == NULL || s->queue == NULL || s->health == NULL ||
+	    http == NULL)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
 	for (i = 0; i < o->nlisten; i++)
 		listen_on(http, s, o, o->listen[i]);
-	serve(s, http);
+	figures = (struct figures){ s, http };
+	metrics = listen_for_metrics(o->metrics, &figures);
+	serve(s, http, metrics);
+	metrics_free(metrics);
 	http_free(http);
 	hub_free(s->hub);
+	health_free(s->health);
 	wait_for_commands(s);
 	queue_free(s->queue);
 	return EXIT_OK;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "exits.h"
 #include "log.h"
 #include "server.h"
@@ -35,6 +36,7 @@ struct run {
 	struct child child;
 	struct watch out, exit;
 	int status;
+	const char *name;	/* of the route */
 	const char *type;
 	char disposition[ROUTE_NAME_MAX + 32];	/* empty: none */
 	char path[1024];
@@ -171,6 +173,7 @@ exit_ready(void *arg, uint32_t events)
 		log_info("%s %s ended with status %d", run->argv[0],
 		    run->argv[1] == NULL ? "" : run->argv[1], run->status);
 	run->stage = EXITED;
+	count_command(run->name, succeeded(run));
 	count_running(run, -1);
 	if (run->child.out == -1)
 		finish(run);
@@ -196,6 +199,7 @@ run_or_refuse(struct run *run)
 	if (run_start(run) == 0)
 		return;
 	log_err("cannot start '%s': %s", run->path, strerror(errno));
+	count_command(run->name, false);
 	run->answered = true;
 	server_error(run->patron.request, 500, "the command of this route "
 	    "cannot be started; see the log");
@@ -315,6 +319,7 @@ start(struct http_request *r, const char *name, const char *const args[],
 	run->child = (struct child)CHILD_INIT;
 	run->out = (struct watch)WATCH_INIT(out_ready, run);
 	run->exit = (struct watch)WATCH_INIT(exit_ready, run);
+	run->name = name;
 	run->type = type;
 	run->bulk = bulk;
 	if (file != NULL)
@@ -355,6 +360,13 @@ queue_new(const struct server *s)
 	q->server = s;
 	TAILQ_INIT(&q->waiting);
 	return q;
+}
+
+void
+queue_figures(const struct queue *q, unsigned *running, unsigned *waiting)
+{
+	*running = q->running;
+	*waiting = q->nwaiting;
 }
 
 void

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "counts.h"
 #include "exits.h"
 #include "log.h"
 #include "server.h"
@@ -41,6 +42,7 @@ reply_error(struct http_request *r, unsigned status, const char *text,
 	char body[256];
 	int n = snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", text);
 
+	count_refused(status);
 	http_reply(r, status, JSON_TYPE, body, (size_t)n, headers);
 }
 
@@ -268,6 +270,7 @@ refuse_method(struct http_request *r, const char *allow)
 	};
 	static const char body[] = "{\"error\":\"wrong method\"}\n";
 
+	count_refused(405);
 	http_reply(r, 405, JSON_TYPE, body, sizeof body - 1, headers);
 }
 
@@ -365,6 +368,8 @@ server_end(struct http_request *r)
 
 	if (r->path[0] != '/')
 		server_error(r, 400, "no such path");
+	else if (http_segment_is(r, 0, "health"))
+		health_start(r);
 	else if (!http_segment_is(r, 0, "api"))
 		serve_file(r);
 	else if (s->routes == NULL)

@@ -25,12 +25,14 @@
 #define SERVER_ARG_MAX		320	/* bytes of one, with NUL */
 
 struct queue;
+struct health;
 
 struct server {
 	struct loop *loop;
 	struct reaper *reaper;
 	struct hub *hub;
 	struct queue *queue;
+	struct health *health;
 	const char *routes;		/* directory of commands */
 	int webdir;			/* directory of files, or -1 */
 	char csp[SERVER_CSP_MAX];	/* for those files */
@@ -101,6 +103,15 @@ void route_download(struct http_request *r, const char *name,
 /* The commands that run, and those that wait to; route.c. */
 struct queue *queue_new(const struct server *s);
 void queue_free(struct queue *q);
+void queue_figures(const struct queue *q, unsigned *running,
+    unsigned *waiting);
+
+/* Whether S2 answers: serve /health, ask it, what it said last; health.c. */
+struct health *health_new(const struct server *s);
+void health_free(struct health *h);
+void health_start(struct http_request *r);
+void health_ask(struct health *h);
+bool health_is_good(const struct health *h);
 
 /* True if the request may be served at all; else it was refused; access.c. */
 bool access_check(const struct server *s, struct http_request *r);
