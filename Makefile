@@ -157,7 +157,7 @@ install: all
 		$(D)$(UNITDIR) $(D)$(SYSUSERS) $(D)$(TMPFILES)
 	install $(BINS) $(D)$(BINDIR)
 	install $(SCRIPTS:%=scripts/%) scripts/s2-lite $(D)$(LIBDIR)
-	install -m 644 scripts/common.sh build/lib/loopback.so $(D)$(LIBDIR)
+	install -m 644 scripts/common.sh scripts/prices.conf build/lib/loopback.so $(D)$(LIBDIR)
 	install scripts/routes/* $(D)$(LIBDIR)/routes
 	chmod 644 $(D)$(LIBDIR)/routes/common.sh
 	for s in $(SCRIPTS); do \

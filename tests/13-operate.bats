@@ -440,3 +440,136 @@ new sessions: 30d -> 30d
 existing sessions: 1 of 1 -> 30d
 existing sessions: 1 of 1 -> infinite" ]
 }
+
+# ---- rr-meter, rr cost ----
+
+# metered STREAM: its metered bytes, by what S2 answers.
+metered() {
+	curl -sS --fail-with-body -H "S2-Basin: $RR_BASIN" \
+	    -H 's2-format: base64' \
+	    "$S2_BASIN_ENDPOINT/v1/streams/${1//\//%2F}/records?seq_num=0" |
+	    jq 'def bytes: (length / 4 * 3) - (if endswith("==") then 2
+		elif endswith("=") then 1 else 0 end);
+	    [.records[] | 8 + ((.body // "") | bytes) + ([(.headers // [])[] |
+		2 + (.[0] | bytes) + (.[1] | bytes)] | add // 0)] | add'
+}
+
+@test "rr-meter: counts what S2 counts" {
+	local uri
+	new_basin
+	id=$(rr import "$DATA/real-hogflix-four-pages.ndjson")
+	uri=$(s2-stream name "$id")
+	s2-tail "$uri" >rec
+	run -0 rr-meter <rec
+	[[ $output =~ ^records=([0-9]+)\ bytes=([0-9]+)\ ops=1\ first=([0-9]+)\ last=([0-9]+)$ ]]
+	[ "${BASH_REMATCH[2]}" = "$(metered "${uri#s2://*/}")" ]
+	read -r seq time < <(s2-stream tail "$uri")
+	[ "${BASH_REMATCH[1]} ${BASH_REMATCH[4]}" = "$seq $time" ]
+	((BASH_REMATCH[3] <= BASH_REMATCH[4]))
+	run -0 rr-meter </dev/null
+	[ "$output" = 'records=0 bytes=0 ops=0 first=0 last=0' ]
+	# An operation is a minute: at 0, 59.999, 60 and 130 s.
+	s2-stream create "s2://$RR_BASIN/old" timestamping=client-require
+	for time in 1000000 1059999 1060000 1130000; do
+		curl -sS --fail-with-body -o /dev/null -H "S2-Basin: $RR_BASIN" \
+		    -H 'Content-Type: application/json' \
+		    -d '{"records":[{"body":"x","timestamp":'$time'}]}' \
+		    "$S2_BASIN_ENDPOINT/v1/streams/old/records"
+	done
+	run -0 bash -c "s2-tail s2://$RR_BASIN/old | rr-meter"
+	[ "$output" = 'records=4 bytes=36 ops=3 first=1000000 last=1130000' ]
+	# Cut anywhere, it says where.
+	head -c 1000 rec >cut
+	run -65 rr-meter <cut
+	[[ $output =~ ^rr-meter:\ byte\ [0-9]+:\ the\ input\ ends\ within\ a\ record$ ]]
+	printf '\377\377\377' >cut
+	run -65 rr-meter <cut
+	run -64 rr-meter x
+	run -64 rr-meter -x
+	run -0 rr-meter --help
+}
+
+@test "rr cost: bytes, operations and dollars, beside RePlaya's" {
+	local a b ours theirs
+	new_basin
+	a=$(rr import -m '{"source":"shop"}' - <"$DATA/gen-session-shop.ndjson")
+	b=$(rr import "$DATA/gen-big-snapshot-docs.ndjson")
+	run -0 rr cost -js -d 60 -r 2
+	printf '%s\n' "$output" >cost
+	for id in "$a" "$b"; do
+		jq -c --arg id "$id" '.groups[] | select(.id == $id) |
+		    [.month, .source, .sessions, .events, .ops]' cost
+	done >got
+	month=$(date -u +%Y-%m)
+	diff - got <<-EOF
+	["$month","shop",1,1062,1]
+	["$month","-",1,47,1]
+	EOF
+	# The one is small enough for S2 to say it in one answer.
+	uri=$(s2-stream name "$a")
+	jq --arg id "$a" '.groups[] | select(.id == $id) | .bytes' cost >ours
+	[ "$(cat ours)" = "$(metered "${uri#s2://*/}")" ]
+	# RePlaya's: 143 bytes an event; the event of 6.3 MB in 13 pieces.
+	LC_ALL=C awk '{ n += length($0) + 143 } END { print n }' \
+	    "$DATA/gen-session-shop.ndjson" >theirs
+	LC_ALL=C awk '{ n += length($0) + (length($0) > 524288 ? 13 * 264 : 143) }
+	    END { print n }' "$DATA/gen-big-snapshot-docs.ndjson" >>theirs
+	for id in "$a" "$b"; do
+		jq --arg id "$id" '.groups[] | select(.id == $id) |
+		    .replaya.bytes' cost
+	done | diff theirs -
+	# $0.075 written, $0.05 a month for two, $0.10 read twice: $0.375 a GiB.
+	jq -e --slurpfile ours ours --arg id "$a" '.groups[] |
+	    select(.id == $id) |
+	    (.dollars - $ours[0] / 1073741824 * 0.375 | fabs) < 1e-12' cost
+	jq -e '.thousand.dollars * 5 < .thousand.replaya and
+	    (.total.dollars * 500 - .thousand.dollars | fabs) < 1e-9' cost
+}
+
+@test "rr cost: the table, prices of one's own, and nothing" {
+	local id
+	new_basin
+	run -0 rr cost
+	[ "$(tr -s ' ' <<<"$output")" = "$(printf '%s\n' \
+	    'month source sessions events ops MiB $ RePlaya MiB $' \
+	    'total 0 0 0 0.000 0.000000 0.000 0.000000')" ]
+	id=$(rr import -m '{"source":"a\u001b[1mb"}' - <"$DATA/gen-session-shop.ndjson")
+	printf '# free\nWRITTEN_GIB=0\nSTORED_GIB_MONTH=0\nREAD_GIB=0\nAPPEND_OP=1.5\n' >free
+	run -0 rr cost -p free "$id"
+	printf '%s\n' "$output" | tr -s ' ' >got
+	size=$(rr cost -j | jq -r '.total.bytes / 1048576 * 1000 | round / 1000')
+	printf -v size %.3f "$size"
+	diff - got <<-EOF
+	month source sessions events ops MiB \$ RePlaya MiB \$
+	$(date -u +%Y-%m) a?[1mb 1 1062 1 $size 1.500000 0.918 1.500000
+	total 1 1062 1 $size 1.500000 0.918 1.500000
+	1000 such sessions a month: \$1500.000; in RePlaya's format \$1500.000
+	EOF
+	echo 'READ_GIB=x' >>free
+	run -65 rr cost -p free
+	[ "$output" = 'rr-cost: free:6: not NAME=NUMBER with a name of prices.conf' ]
+	echo 'READ_GIB=1' >free
+	run -65 rr cost -p free
+	run -66 rr cost -p none
+	run -66 rr cost nosuch
+	local args
+	for args in '-d x' '-n 0' '-r -1' '-x'; do
+		# shellcheck disable=SC2086 # words
+		run -64 rr cost $args
+	done
+}
+
+@test "rr-meter, rr cost: the examples of their pages" {
+	new_basin
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	cp "$DATA/fixture-iframe.ndjson" a.ndjson
+	{
+		page_examples "$ROOT/scripts/rr-cost.1"
+		page_examples "$ROOT/bin/rr-meter/rr-meter.1"
+	} >script
+	[ "$(wc -l <script)" = 4 ]
+	uri=$(s2-stream name "$id")
+	sed -i "s,s2://BASIN/STREAM,$uri," script
+	run -0 bash -euo pipefail script
+	[[ $output == *'in RePlaya'*'"id": "'"$id"'"'*$'\nrecords=2 bytes='*$' ops=1 first=0 last=0\nrecords='*' ops=1 '* ]]
+}
