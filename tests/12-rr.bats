@@ -221,6 +221,210 @@ counted() {
 	run -78 env RR_LISTEN_VIEW=unix:/x rr open "$id"
 }
 
+@test "cut: from the snapshots on, with tabs, gaps and numbers of its own" {
+	local id part
+	cat >whole <<-'EOF'
+	:batch tab=a batch=1
+	{"type":2,"timestamp":1000}
+	:end
+	:batch tab=a batch=2
+	{"type":4,"timestamp":2000}
+	{"type":2, "timestamp":2001}
+	:end
+	:gap tab=a batch=3-4 cause=overflow
+	:batch tab=a batch=5
+	{"type":3,"timestamp":3000}
+	{"type":3,"timestamp":6000}
+	:end
+	:batch tab=a batch=7
+	{"type":3,"timestamp":4000}
+	:end
+	:gap tab=a batch=8 cause=filter events=3 within=1
+	:batch tab=a batch=8
+	{"type":3,"timestamp":4500.5}
+	{"no":"time"}
+	:end
+	:batch tab=b batch=2
+	{"type":4,"timestamp":4100}
+	{"type":2,"timestamp":4200}
+	:end
+	:batch tab=c batch=1
+	{"type":4,"timestamp":900}
+	{"type":2,"timestamp":901}
+	:end
+	:batch tab=a batch=9
+	{"type":4,"timestamp":5000}
+	{"type":2,"timestamp":5001}
+	:end
+	EOF
+	id=$(rr import -m '{"user":"u"}' whole)
+	part=$(rr cut "$id" @2500 @5000)
+	rr cat -dq "$part" | grep -v '^:\(fence\|meta\|stop\|tail\)' |
+	    sed 's/ \(snap\|seq\|seqs\|time\|first\|last\|flags\)=[^ ]*//g' >out ||
+	    true
+	diff - out <<-'EOF'
+	:batch tab=a batch=1
+	{"type":4,"timestamp":2000}
+	{"type":2, "timestamp":2001}
+	:end
+	:gap tab=a batch=2-3 cause=overflow
+	:batch tab=a batch=4
+	{"type":3,"timestamp":3000}
+	:end
+	:gap tab=a batch=5 cause=lost
+	:batch tab=a batch=6
+	{"type":3,"timestamp":4000}
+	:end
+	:gap tab=a batch=7 cause=filter events=3 within=1
+	:batch tab=a batch=7
+	{"type":3,"timestamp":4500.5}
+	{"no":"time"}
+	:end
+	:batch tab=b batch=1
+	{"type":4,"timestamp":4100}
+	{"type":2,"timestamp":4200}
+	:end
+	EOF
+	rr-ls -j "$part" | jq -c '[.state, .user, .meta.cut]' >out
+	echo "[\"stopped\",\"u\",{\"id\":\"$id\",\"from\":2500,\"to\":5000}]" |
+	    diff - out
+	run -65 rr cut "$id" @6500 @7000
+	run -65 rr cut "$id" @1 @2
+	run -64 rr cut "$id" @2 @2
+	[ "$(rr-ls -j | jq '.sessions | length')" = 2 ]
+}
+
+@test "redact: the new one is complete, and nothing of the old remains" {
+	local id new prog='if .type == 4 then .data.href |= sub("\\?.*"; "") else . end'
+	id=$(rr import -m '{"user":"secret","source":"web"}' \
+	    "$DATA/gen-session-shop.ndjson")
+	run -78 rr redact "$id" '.['
+	run -1 rr redact "$id" 'if .type == 5 then . else error("no") end'
+	[[ $output == *"the program failed on events
+rr-redact: $id is as it was" ]]
+	run -1 rr redact -m '1' "$id" .
+	rr cat "$id" | cmp - "$DATA/gen-session-shop.ndjson"
+	[ "$(rr-ls -j | jq '.sessions | length')" = 1 ]
+
+	new=$(rr redact -m 'del(.user)' "${id:0:9}" "$prog" 2>err)
+	[ ! -s err ]
+	rr-frame -f "$prog" "$DATA/gen-session-shop.ndjson" | rr-reassemble >should
+	! cmp -s should "$DATA/gen-session-shop.ndjson"
+	rr cat "$new" | cmp - should
+	rr-ls -j | jq -c '.sessions[] | [.id, .state, .user, .source]' >out
+	echo "[\"$new\",\"stopped\",null,\"web\"]" | diff - out
+	run -66 rr cat "$id"
+
+	# Without -m nothing is kept but what the events tell.
+	echo "$prog" >prog.jq
+	rr cat "$(rr redact -F prog.jq "$new")" | cmp - should
+	[ "$(rr-ls -j | jq -c '.sessions[] | [.source, .url]')" = \
+	    '[null,"http://127.0.0.1:8377/shop"]' ]
+}
+
+@test "redact: what cannot be judged, or may go on, is refused" {
+	local id
+	id=$(rr import "$DATA/gen-packed-strings.ndjson")
+	run -1 rr redact "$id" .
+	[[ $output == *'packed by rrweb'*"$id is as it was" ]]
+	id=$(s2-stream new)
+	printf '%s\n' :create ':fence set=active' ':end token=1' | rr-frame |
+	    s2-append "$(s2-stream name "$id")"
+	run -1 rr redact "$id" .
+	[[ $output == *'it is not stopped'* ]]
+	[ "$(rr-ls -j | jq '.sessions | length')" = 2 ]
+}
+
+# bin: the programs, each of which counts that it is started, and at the
+# number in KILL_AT sends KILL_BY to all that runs.
+shims() {
+	local name
+	mkdir bin
+	for name in "$BUILD"/bin/*; do
+		name=${name##*/}
+		case $name in
+		rr | rr-redact) ln -s "$(readlink -f "$BUILD/bin/$name")" bin/ ;;
+		*)
+			cat >"bin/$name" <<-EOF
+			#!/bin/bash
+			exec 7>>"$PWD/lock"
+			flock 7
+			echo >>"$PWD/count"
+			n=\$(wc -l <"$PWD/count")
+			exec 7>&-
+			((n != KILL_AT)) || kill -s "\$KILL_BY" 0
+			exec "$BUILD/bin/$name" "\$@"
+			EOF
+			chmod +x "bin/$name"
+			;;
+		esac
+	done
+}
+
+# whole: the old one is there and whole, or the new one alone.
+whole() {
+	local left
+	if rr cat "$id" >got 2>/dev/null; then
+		cmp got "$DATA/real-stats-test-page.ndjson"
+	else
+		left=$(rr-ls -j | jq -r '.sessions[] | .id + " " + .state')
+		[[ $left == *' stopped' ]]
+		rr cat "${left% *}" | cmp - should
+	fi
+}
+
+@test "redact: killed anywhere, the old one or the new one is whole" {
+	local id n other prog='select(.type != 3)'
+	rr-frame -f "$prog" "$DATA/real-stats-test-page.ndjson" |
+	    rr-reassemble >should
+	shims
+	id=$(rr import "$DATA/real-stats-test-page.ndjson")
+	export KILL_BY=KILL
+	for ((n = 2;; n += 3)); do
+		rm -f count
+		start env PATH="$PWD/bin:$PATH" KILL_AT=$n \
+		    "$PWD/bin/rr" redact "$id" "$prog"
+		ended "$pid" && break
+		whole
+		rr-ls -j | jq -r '.sessions[].id' | while read -r other; do
+			[[ $other == "$id" ]] || rr rm -f "$other"
+		done
+	done
+	[ "$n" -gt 15 ]
+	whole
+	run -66 rr cat "$id"
+}
+
+@test "redact: ended by a signal, it says which is whole" {
+	local id n new prog='select(.type != 3)'
+	rr-frame -f "$prog" "$DATA/real-stats-test-page.ndjson" |
+	    rr-reassemble >should
+	shims
+	id=$(rr import "$DATA/real-stats-test-page.ndjson")
+	export KILL_BY=TERM
+	start env PATH="$PWD/bin:$PATH" KILL_AT=5 "$PWD/bin/rr" redact "$id" "$prog"
+	status=0
+	ended "$pid" || status=$?
+	[ "$status" = 143 ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/$pid.err")" = \
+	    "rr-redact: $id is as it was" ]
+	whole
+	# The last thing that is started deletes the old one.
+	cat >bin/s2-stream <<-EOF
+	#!/bin/bash
+	[[ \$1 != delete ]] || kill -s TERM 0
+	exec "$BUILD/bin/s2-stream" "\$@"
+	EOF
+	start env PATH="$PWD/bin:$PATH" KILL_AT=0 "$PWD/bin/rr" redact "$id" "$prog"
+	status=0
+	ended "$pid" || status=$?
+	[ "$status" = 143 ]
+	new=$(rr-ls -j -n 1 | jq -r '.sessions[0].id')
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/$pid.err")" = \
+	    "rr-redact: $new is whole, and $id may still be there: rr rm -f $id" ]
+	rr cat "$new" | cmp - should
+}
+
 @test "rr commands: wrong use" {
 	local args
 	while read -r args; do
@@ -241,6 +445,11 @@ counted() {
 	grep -s yonder x
 	open
 	open a b
+	cut a b
+	cut a b c d
+	redact
+	redact a
+	redact -x
 	EOF
 	run -66 rr export -x ./nosuch
 }
