@@ -13,7 +13,12 @@ LIBDIR   ?= $(PREFIX)/lib/rrpipe
 DATADIR  ?= $(PREFIX)/share/rrpipe
 MANDIR   ?= $(PREFIX)/share/man
 D         = $(DESTDIR)
+# Below somebody's home it is all theirs: units of `systemctl --user`.
+ifneq ($(filter $(HOME)/%,$(PREFIX)),)
+UNITDIR  ?= $(PREFIX)/share/systemd/user
+else
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
+endif
 SYSUSERS ?= $(PREFIX)/lib/sysusers.d
 TMPFILES ?= $(PREFIX)/lib/tmpfiles.d
 
@@ -151,6 +156,12 @@ $(BUILD)/bench/load: $(BUILD)/obj/tests/load.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_common)
 
+# Under a user's own manager all services are that user's, with the directory
+# that tmpfiles.conf makes for the others; their programs are in a home; and a
+# /proc of their own, or without kmsg, they cannot have.
+FOR_USER := s|^User=.*|RuntimeDirectory=rrpipe/watched\nRuntimeDirectoryPreserve=yes|; \
+	/^(ProtectHome|ProtectKernelLogs|ProtectProc|ProcSubset)=/d
+
 # Scripts look for what belongs to them beside themselves, and in share/.
 install: all
 	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/routes $(D)$(DATADIR)/web \
@@ -171,6 +182,7 @@ install: all
 		-e 'r systemd/sandbox.conf' -e 'd' -e '}' \
 		-e 's,@BINDIR@,$(BINDIR),g' -e 's,@LIBDIR@,$(LIBDIR),g' \
 		-e 's,@DATADIR@,$(DATADIR),g' systemd/$$u | \
+		sed -E '$(if $(filter %/user,$(UNITDIR)),$(FOR_USER))' | \
 		install -m 644 /dev/stdin $(D)$(UNITDIR)/$$u; done
 	install -m 644 systemd/sysusers.conf $(D)$(SYSUSERS)/rrpipe.conf
 	install -m 644 systemd/tmpfiles.conf $(D)$(TMPFILES)/rrpipe.conf

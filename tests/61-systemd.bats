@@ -136,6 +136,42 @@ as() {
 	none_failed
 }
 
+@test "two collectors on one port share each session" {
+	local unit which=(rr-collect.service rr-collect@2.service)
+	inside systemctl enable --now rr-collect@2.socket
+	begin_traffic
+	# The kernel gives each connection to one of them.
+	for unit in "${which[@]}"; do
+		wait_until 20 works "$unit"
+	done
+	for unit in "${which[@]}"; do
+		inside systemctl restart "$unit"
+		flows
+	done
+	[ "$(cat "${SENDERS[@]/%/.retries}" | wc -l)" = 0 ]
+	kill_stage rr-collect@2.service s2-append
+	flows
+	for unit in "${which[@]}"; do
+		wait_until 20 works "$unit"
+	done
+	end_traffic
+	inside systemctl disable --now rr-collect@2.socket rr-collect@2.service
+	none_failed
+}
+
+# works UNIT: its collector has handed lines down its pipe since it was asked
+# last.
+works() {
+	local pid wrote
+	pid=$(stage "$1" rr-collect) && [[ -n $pid ]] || return
+	wrote=$(inside awk '/^wchar/ { print $2 }' "/proc/$pid/io") || return
+	[[ ${written[$pid]-$wrote} != "$wrote" ]] || {
+		written[$pid]=$wrote
+		return 1
+	}
+}
+written=()
+
 @test "systemctl restart of each unit under traffic loses nothing" {
 	local unit
 	begin_traffic
@@ -179,14 +215,15 @@ back() {
 }
 
 @test "S2 stopped: the collector says so, waits, and goes on" {
+	local before
 	begin_traffic
 	inside systemctl stop s2-lite
 	wait_until 5 is_not_ready
 	inside systemctl --quiet is-active rr-collect
 	# One that is started meanwhile gives up, and is started again.
-	inside systemctl reset-failed rr-collect
-	inside systemctl restart --no-block rr-collect
-	wait_until 40 restarted rr-collect 0
+	before=$(restarts rr-collect)
+	inside systemctl kill -s KILL rr-collect
+	wait_until 40 restarted rr-collect $((before + 1))
 	inside systemctl start s2-lite
 	wait_until 30 is_ready
 	flows
@@ -436,4 +473,67 @@ site() {
 	done
 	inside systemctl start rrpipe.target
 	end_traffic
+}
+
+# ann COMMAND...: as a user without rights, who is logged in.
+ann() {
+	as ann env HOME=/home/ann XDG_RUNTIME_DIR=/run/user/1000 \
+	    PATH=/home/ann/.local/bin:/usr/bin:/bin "$@"
+}
+
+ann_active() {
+	[[ $(ann systemctl --user is-active rrpipe.target "${UNITS[@]}" \
+	    rr-collect.socket rr-view.socket rr-janitor.timer |
+	    sort -u) == active ]]
+}
+
+@test "the same units without root: systemctl --user" {
+	local open id file=$DATA/real-stats-test-page.ndjson user
+	inside systemctl stop rrpipe.target
+	inside useradd -m -u 1000 ann
+	make_plain HOME=/home/ann PREFIX=/home/ann/.local \
+	    DESTDIR="$BATS_FILE_TMPDIR/root" install
+	inside install -D "/var/cache/rrpipe/s2-lite-0.42.7/bin/server" \
+	    /home/ann/.cache/rrpipe/s2-lite-0.42.7/bin/server
+	inside chown -R ann: /home/ann
+	# Which libpam-systemd would tell.
+	inside mkdir -p /run/systemd/system/user@.service.d
+	printf '[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\n' |
+	    inside tee /run/systemd/system/user@.service.d/test.conf
+	inside systemctl daemon-reload
+	inside systemctl start user@1000
+	ann systemctl --user start rrpipe.target
+	wait_until 20 ann_active
+	wait_until 20 is_ready
+	# All of it is hers.
+	for user in rr-collect rr-view s2-lite; do
+		run inside find /proc -maxdepth 1 -user "$user"
+		[ -z "$output" ]
+	done
+	[ "$(inside stat -c %a /home/ann/.config/rrpipe/secret)" = 600 ]
+
+	open=$(on_net curl -sSf -X POST "$COLLECTOR/v1/sessions?key=dev")
+	id=$(jq -r .id <<<"$open")
+	on_net curl -sSf -o /dev/null --data-binary "@$file" \
+	    "$COLLECTOR/v1/sessions/$id/lines?token=$(jq -r .token <<<"$open")"
+	ann rr cat "$id" | cmp - "$file"
+	on_net curl -sSf "$DASHBOARD/api/sessions/$id/lines?from=start" |
+	    grep '^{' | cmp - "$file"
+	ann systemctl --user reload rr-collect
+	ann systemctl --user restart rrpipe.target
+	wait_until 20 is_ready
+	ann rr cat "$id" | cmp - "$file"
+	# Her settings are read.
+	echo RR_LEASE=1 | ann tee /home/ann/.config/rrpipe/rrpipe.conf
+	ann systemctl --user start rr-janitor
+	ann rr ls -j "$id" | jq -e '.state == "stopped"'
+	[ "$(ann systemctl --user --failed --no-legend | tee /dev/stderr)" = '' ]
+
+	ann systemctl --user stop rrpipe.target
+	inside systemctl stop user@1000
+	run inside find /proc -maxdepth 1 -user ann
+	[ -z "$output" ]
+	inside systemctl start rrpipe.target
+	wait_until 20 is_ready
+	none_failed
 }

@@ -37,6 +37,7 @@ teardown() {
 	if [[ -z ${BATS_TEST_COMPLETED-} && -z ${BATS_TEST_SKIPPED-} ]]; then
 		inside journalctl --no-pager -o short-precise -n 40 \
 		    -u 'rr*' -u s2-lite >&2 || :
+		inside journalctl --no-pager -n 40 _UID=1000 >&2 || :
 	fi
 }
 
@@ -104,8 +105,9 @@ on_net() {
 }
 
 all_active() {
-	inside systemctl --quiet is-active rrpipe.target "${UNITS[@]}" \
-	    rr-collect.socket rr-view.socket
+	# (Its status is 0 if one of them is.)
+	[[ $(inside systemctl is-active rrpipe.target "${UNITS[@]}" \
+	    rr-collect.socket rr-view.socket | sort -u) == active ]]
 }
 
 is_ready() {
@@ -123,8 +125,8 @@ stage() {
 	inside bash -c '
 		while read -r pid; do
 			[[ $(</proc/$pid/comm) != "$2" ]] || echo "$pid"
-		done <"/sys/fs/cgroup/system.slice/$1/cgroup.procs"
-	' - "$@"
+		done <"/sys/fs/cgroup$1/cgroup.procs"
+	' - "$(inside systemctl show -P ControlGroup "$1")" "$2"
 }
 
 # send SIGNAL PID: a small Debian has no kill(1).
