@@ -573,3 +573,46 @@ metered() {
 	run -0 bash -euo pipefail script
 	[[ $output == *'in RePlaya'*'"id": "'"$id"'"'*$'\nrecords=2 bytes='*$' ops=1 first=0 last=0\nrecords='*' ops=1 '* ]]
 }
+
+# ---- rr bench-s2 ----
+
+@test "rr bench-s2: measures, within its bounds, and leaves nothing" {
+	new_basin
+	run -0 --separate-stderr rr bench-s2 -j -n 7 -b 2
+	[ -z "$stderr" ]
+	jq -e '(.append, .follow, .read | .p50 > 0 and .p50 <= .p99 and
+	    .p99 < 60000) and
+	    (.append_rate, .read_rate | .mib_per_second > 0)' <<<"$output"
+	[ "$(jq -c '[.append.count, .follow.count, .read.count]' <<<"$output")" \
+	    = '[7,7,20]' ]
+	jq -e '.append_rate.bytes / 2097152 | . >= 1 and . < 1.01' <<<"$output"
+	[ -z "$(s2-stream list "s2://$RR_BASIN")" ]
+	# It ends in time, and counts what there was time for.
+	run -0 --separate-stderr rr bench-s2 -j -n 99999 -b 1 -t 1
+	jq -e '.append.count > 0 and .append.count < 99999' <<<"$output"
+	[ -z "$(s2-stream list "s2://$RR_BASIN")" ]
+	local args
+	for args in '-b 0' '-b 1025' '-n x' '-t 0' 'x' '-x'; do
+		# shellcheck disable=SC2086 # words
+		run -64 rr bench-s2 $args
+	done
+	RR_BASIN=t-none-$SRANDOM run -66 rr bench-s2
+}
+
+@test "rr bench-s2: killed by a signal, it deletes what it made" {
+	new_basin
+	start rr bench-s2 -n 99999
+	wait_until 20 bash -c "s2-stream list s2://$RR_BASIN | grep -q bench"
+	stop "$pid" || [ $? != 0 ]
+	[ -z "$(s2-stream list "s2://$RR_BASIN")" ]
+}
+
+@test "rr bench-s2: the examples of its page" {
+	new_basin
+	page_examples "$ROOT/scripts/rr-bench-s2.1" >script
+	[ "$(wc -l <script)" = 2 ]
+	# However slow this machine is.
+	sed -i 's/400/40000/' script
+	run -0 bash -euo pipefail script
+	[[ $output == *'append, until acknowledged'*'MiB/s'*true ]]
+}
