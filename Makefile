@@ -12,6 +12,8 @@ BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib/rrpipe
 DATADIR  ?= $(PREFIX)/share/rrpipe
 MANDIR   ?= $(PREFIX)/share/man
+BASHCOMP ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMP  ?= $(PREFIX)/share/zsh/site-functions
 D         = $(DESTDIR)
 # Below somebody's home it is all theirs: units of `systemctl --user`.
 ifneq ($(filter $(HOME)/%,$(PREFIX)),)
@@ -54,7 +56,7 @@ LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(notdir $(filter-out %.1 %.7,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
-	scripts/routes/* examples/pipelines/* tests/* .ci/run 2>/dev/null)
+	scripts/routes/* scripts/completions/* examples/pipelines/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
 	systemd/*.[1-9])
 UNITS_C  := $(wildcard tests/unit/*.c)
@@ -174,6 +176,8 @@ install: all
 	for s in $(SCRIPTS); do \
 		ln -sfr $(D)$(LIBDIR)/$$s $(D)$(BINDIR)/$$s; done
 	install -m 644 $(BUILD)/web/* $(D)$(DATADIR)/web
+	install -Dm 644 scripts/completions/rr.bash $(D)$(BASHCOMP)/rr
+	install -Dm 644 scripts/completions/_rr $(D)$(ZSHCOMP)/_rr
 	cp -R examples $(D)$(DATADIR)
 	for p in $(PAGES); do sed 's,/usr/local,$(PREFIX),g' $$p | \
 		install -Dm 644 /dev/stdin \
@@ -196,6 +200,7 @@ uninstall:
 	rm -rf $(D)$(LIBDIR) $(D)$(DATADIR)
 	for p in $(PAGES); do \
 		rm -f $(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+	rm -f $(D)$(BASHCOMP)/rr $(D)$(ZSHCOMP)/_rr
 	cd $(D)$(UNITDIR) && rm -f $(UNITS)
 	rm -f $(D)$(SYSUSERS)/rrpipe.conf $(D)$(TMPFILES)/rrpipe.conf
 

@@ -425,6 +425,53 @@ whole() {
 	rr cat "$new" | cmp - should
 }
 
+@test "completion: commands, options and ids" {
+	local id other
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	other=$(rr import "$DATA/fixture-iframe.ndjson")
+	rr complete >words
+	for word in cat complete export grep help ls play redact up; do
+		grep -qx "$word" words || [ "$word" = complete ]
+	done
+	! grep -Eqx 'ingest|frame' words
+	[ "$(rr complete re)" = "$(grep ^re words)" ]
+	[ "$(rr complete export -)" = $'--html\n--ndjson\n-x' ]
+	[ "$(rr complete grep -)" = "$(printf '%s\n' -e -f -i -j -l -s)" ]
+	[ "$(rr complete cat "${id:0:12}")" = "$id" ]
+	[ "$(rr complete rm "$id" '')" = "$(printf '%s\n' "$id" "$other" | sort)" ]
+	# Files, times and values are not ids.
+	[ -z "$(rr complete export "$id" '')" ]
+	[ -z "$(rr complete cut "$id" '')" ]
+	[ -z "$(rr complete cat -f '')" ]
+	[ -z "$(rr complete grep '')" ]
+	[ "$(rr complete grep -f x "${id:0:12}")" = "$id" ]
+	# Nobody waits for an S2 that is away.
+	[ -z "$(S2_BASIN_ENDPOINT=http://127.0.0.1:9 rr complete cat '')" ]
+}
+
+@test "completion: bash and zsh load it" {
+	local id
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	[ "$(bash -c '. "$1"
+	    COMP_WORDS=(rr stat "$2") COMP_CWORD=2
+	    _rr && printf "%s\n" "${COMPREPLY[@]}"' - \
+	    "$ROOT/scripts/completions/rr.bash" "${id:0:10}")" = "$id" ]
+	cat >typed <<-'EOF'
+	zmodload zsh/zpty
+	zpty -b z "PS1= zsh -fi"
+	zpty -w z "fpath=($1 \$fpath); autoload -Uz compinit; compinit -uD; stty -echo; bindkey -e"
+	zpty -w z 'rr() { print "<$*>" }; print READ""Y'
+	zpty -r -m z said '*READY*'
+	zpty -n -w z $'rr sta\t'$2$'\t\n'
+	zpty -r -m z said '*<*>*'
+	print -r -- $said
+	zpty -d z
+	EOF
+	timeout 60 zsh -f typed "$ROOT/scripts/completions" "${id:0:10}" >said
+	cat -v said
+	grep -q "<stat $id>" said
+}
+
 @test "rr commands: wrong use" {
 	local args
 	while read -r args; do
