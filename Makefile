@@ -137,9 +137,10 @@ fuzz: $(BUILD)/bin/rr-frame
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(SANFUZZ)' \
 		$(FUZZ:%=build-fuzz/bin/%)
 	@RR_FRAME=$(BUILD)/bin/rr-frame tests/fuzz/run $(SECONDS) $(FUZZ)
-READER := $(filter-out %/rr-reassemble.o,$(patsubst %.c,$(BUILD)/obj/%.o,\
-	$(wildcard bin/rr-reassemble/*.c)))
-$(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(READER) \
+PARSERS := $(filter-out %/rr-reassemble.o,$(patsubst %.c,$(BUILD)/obj/%.o,\
+	$(wildcard bin/rr-reassemble/*.c))) \
+	$(BUILD)/obj/bin/s2-append/input.o
+$(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(PARSERS) \
 		$(BUILD)/lib/librr.a
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=fuzzer $(SANFUZZ) -o $@ $^ -ljq -lzstd -lm \

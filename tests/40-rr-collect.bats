@@ -46,6 +46,17 @@ says() {
 	}
 }
 
+# make_token TIME [KEY]: by the secret, as rr-collect makes them: version, key,
+# time, MAC.
+make_token() {
+	local head
+	head=$(printf 01; printf '%s' "${2:-dev}" | sha256sum | head -c 16; printf '%08x' "$1")
+	{ printf '%s' "$head" | xxd -r -p; printf '%s' "$id"; } |
+	    openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(<secret)" -binary |
+	    head -c 16 | { printf '%s' "$head" | xxd -r -p; cat; } |
+	    base64 -w 0 | tr '/+' '_-' | tr -d =
+}
+
 # tail_of: how many records the session has.
 tail_of() {
 	s2-stream tail "$(s2-stream name "$id")" | cut -d ' ' -f 1
@@ -347,6 +358,134 @@ $E" ]
 	[ "$(tail_of)" = 2 ]
 }
 
+@test "rr-collect: each route, by credential and origin" {
+	printf '%s\n' 'shop https://shop.example' 'other https://other.example' >keys
+	start_ring -k keys
+	curl -sS -d '{}' "$collector/v1/sessions?key=shop" >open.json
+	id=$(jq -r .id open.json)
+	session=$collector/v1/sessions/$id
+	local good old foreign
+	good=$(jq -r .token open.json)
+	old=$(make_token $((EPOCHSECONDS - 1)) shop)
+	# One of the other key, for this very session: signed, so it counts.
+	foreign=$(make_token $((EPOCHSECONDS + 999)) other)
+	local kind origin allowed page=https://shop.example rows=0
+	# row STATUS VERDICT TOKEN ORIGIN: one row of the table, and what the
+	# page is let read of the answer.
+	row() {
+		local with=()
+		[[ -z $4 ]] || with=(-H "Origin: $4")
+		says "$1" "$2" "${with[@]}" -D head -d "$body" "$session/$kind?$q&token=$3"
+		allowed=$(sed -n 's/\r$//; s/^Access-Control-Allow-Origin: //p' head)
+		[ "$allowed" = "$4" ]
+		((++rows))
+	}
+	local n=0 q body
+	for kind in lines beat meta gap; do
+		for origin in '' "$page"; do
+			((++n))
+			q="tab=a&batch=$n&cause=lost"
+			[[ $kind == lines ]] && body=$E || body={}
+			[[ $kind == lines || $kind == gap ]] || ((n--))
+			row 200 stored "$good" "$origin"
+			row 409 closed "$old" "$origin"
+			row 401 denied '' "$origin"
+			row 401 denied "${good%??}AA" "$origin"
+		done
+		for origin in https://evil.example https://other.example null; do
+			row 403 denied "$good" "$origin"
+			row 403 denied "$old" "$origin"
+		done
+		row 403 denied "$foreign" "$page"
+		run -0 curl -si -X OPTIONS -H "Origin: $page" "$session/$kind?$q"
+		[[ $output == 'HTTP/1.1 204 '*"Allow-Origin: $page"* ]]
+		# No read, no list, no deleting.
+		says 405 bad -H "Origin: $page" "$session/$kind?$q&token=$good"
+		says 405 bad -X DELETE "$session/$kind?$q&token=$good"
+	done
+	kind=stop q='' body={}
+	for origin in https://evil.example null; do
+		row 403 denied "$good" "$origin"
+	done
+	row 409 closed "$old" "$page"
+	row 401 denied '' "$page"
+	row 200 stopped "$good" "$page"
+	row 200 stopped "$good" ''
+	for kind in lines meta; do
+		q='tab=a&batch=99' body=$E
+		row 409 closed "$good" "$page"
+	done
+	((rows == 68))
+	# What is there for all.
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -H 'Origin: https://evil.example' "$collector/health/live")" = 200 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -H "Origin: $page" "$session")" = 404 ]
+	says 404 bad -X DELETE "$collector/"
+	says 405 bad "$collector/v1/sessions?key=shop"
+}
+
+@test "rr-collect: robots, addresses and sources, by key" {
+	cat >keys <<-EOF
+	open *
+	shut * bots=refuse
+	net * address=truncated source=shop
+	EOF
+	start_ring -k keys -P 127.0.0.1
+	local open="$collector/v1/sessions?key" agent
+	for agent in 'Mozilla/5.0 (compatible; Googlebot/2.1)' 'HeadlessChrome/1' \
+	    'Baiduspider' 'x crawler' ''; do
+		says 403 denied -d '{}' -A "$agent" "$open=shut"
+		says 201 open -d '{}' -A "$agent" "$open=open"
+		says 403 denied -A "$agent" -d '{"projectKey":"shut"}' "$collector/api/sessions"
+	done
+	for agent in 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0' \
+	    'Mozilla/5.0 (Linux; Android 10; CUBOT X30) Chrome/140'; do
+		says 201 open -d '{}' -A "$agent" "$open=shut"
+	done
+	# A session that goes on is not asked.
+	id=$(jq -r .id answer) token=$(jq -r .token answer)
+	says 200 stored -A Googlebot -d "$E" "$collector/v1/sessions/$id/lines?token=$token"
+	# meta_of [CURL OPTIONS]: of a new session.
+	meta_of() {
+		says 201 open -H 'User-Agent: SECRET-AGENT' "$@"
+		rr ls -j "$(jq -r .id answer)" | jq -cS .meta
+		s2-tail "$(s2-stream name "$(jq -r .id answer)")" >all
+		! grep -aoE '203\.0\.113\.77|SECRET-AGENT|:9:9' all
+	}
+	local from='X-Forwarded-For: 203.0.113.77'
+	[ "$(meta_of -d '{"a":1}' -H "$from" "$open=open")" = '{"a":1}' ]
+	[ "$(meta_of -d '{"a":1,"address":"x"}' -H "$from" "$open=net")" = \
+	    '{"a":1,"address":"203.0.113.0/24","source":"shop"}' ]
+	[ "$(meta_of -d '' -H 'X-Forwarded-For: 2001:db8:7:8:9:9::1' "$open=net")" = \
+	    '{"address":"2001:db8:7::/48","source":"shop"}' ]
+	# Nor can a page say otherwise later.
+	id=$(jq -r .id answer) token=$(jq -r .token answer)
+	says 200 stored -d '{"source":"mine","user":"ann"}' -H "$from" \
+	    "$collector/v1/sessions/$id/meta?token=$token"
+	[ "$(rr ls -j "$id" | jq -cS .meta)" = \
+	    '{"address":"203.0.113.0/24","source":"shop","user":"ann"}' ]
+	local word
+	for word in bots=allow address=whole; do
+		echo "a * $word" >bad
+		run -78 rr-collect -k bad
+	done
+}
+
+@test "rr-collect: a key's limit holds before a body is read" {
+	echo 'one * opens=1' >keys
+	start_ring -k keys -M "unix:$PWD/metrics"
+	says 201 open -d '{}' "$collector/v1/sessions?key=one"
+	wire() {
+		curl -s --unix-socket metrics http://x/metrics | grep 'bytes_total{form="wire"}'
+	}
+	local before
+	before=$(wire)
+	head -c 10000 /dev/zero | tr '\0' ' ' >body
+	says 429 slow --data-binary @body "$collector/v1/sessions?key=one"
+	says 429 slow --data-binary @body -H 'X-Replaya-Project-Key: one' "$collector/api/sessions"
+	says 401 denied --data-binary @body -H 'X-Replaya-Project-Key: two' "$collector/api/sessions"
+	[ "$(wire)" = "$before" ]
+}
+
 @test "rr-collect: keys are read again, and one withdrawn is denied" {
 	echo 'one *' >keys
 	start_ring -k keys
@@ -386,15 +525,6 @@ $E" ]
 @test "rr-collect: tokens expire, and are renewed before" {
 	start_ring
 	open_session
-	# By the secret, as rr-collect makes them: version, key, time, MAC.
-	make_token() {
-		local head
-		head=$(printf 01; printf dev | sha256sum | head -c 16; printf '%08x' "$1")
-		{ printf '%s' "$head" | xxd -r -p; printf '%s' "$id"; } |
-		    openssl dgst -sha256 -mac HMAC -macopt "hexkey:$(<secret)" -binary |
-		    head -c 16 | { printf '%s' "$head" | xxd -r -p; cat; } |
-		    base64 -w 0 | tr '/+' '_-' | tr -d =
-	}
 	[ "$(stat -c %a secret)" = 600 ]
 	[ "$(make_token $(($(jq .expires open.json) / 1000)))" = "$token" ]
 	says 409 closed -d "$E" "$session/lines?token=$(make_token $((EPOCHSECONDS - 1)))"

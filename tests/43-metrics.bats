@@ -92,6 +92,7 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	cat >keys <<-EOF
 	shop https://shop.example
 	few * opens=1
+	shut * bots=refuse
 	jq * filter=$PWD/bad.jq
 	EOF
 	start_ring -k keys -P 127.0.0.1 --posts 1 --max-body 2000
@@ -124,6 +125,7 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	refused 401 denied token -d "$E" "$session/lines?token=${token}A"
 	refused 403 denied origin -d '{}' -H 'Origin: https://evil.example' \
 	    "$collector/v1/sessions?key=shop"
+	refused 403 denied bot -d '{}' -A Googlebot "$collector/v1/sessions?key=shut"
 	refused 503 away early -d "$E" "$lines=9"
 	moves 'batches{result="accepted"} 1 events 1' says 200 stored -d "$E" "$lines=7"
 

@@ -364,7 +364,14 @@ check_key(struct http_request *r, struct post *p, const char *name)
 		refuse(r, VERDICT_DENIED, REASON_KEY, 401, "no such key");
 		return -1;
 	}
-	return check_origin(r, p->key);
+	if (check_origin(r, p->key) == -1)
+		return -1;
+	if (p->key->refuse_bots && agent_is_bot(http_header(r, "User-Agent"))) {
+		refuse(r, VERDICT_DENIED, REASON_BOT, 403,
+		    "this key takes no robots");
+		return -1;
+	}
+	return 0;
 }
 
 static int
@@ -616,8 +623,27 @@ begin_post(struct http_request *r)
 
 /* ---- other routes ---- */
 
+/* Who sends it, in RePlaya's words, and whether they may: 0 or refused. */
+static int
+check_replaya(struct http_request *r, struct post *p, const char *secret)
+{
+	if ((p->kind == POST_OPEN ? check_key(r, p, secret) :
+	    check_token(r, p, secret)) == -1)
+		return -1;
+	return check_key_rate(r, p);
+}
+
+static int
+check_replaya_head(struct http_request *r, struct post *p)
+{
+	const char *said = http_header(r, p->kind == POST_OPEN ?
+	    "X-Replaya-Project-Key" : "X-Replaya-Session-Token");
+
+	return said == NULL ? 0 : check_replaya(r, p, said);
+}
+
 /*
- * RePlaya's routes: who sends it may stand in the body, so that it is received
+ * RePlaya's routes: who sends it may stand in the body, which is then received
  * first, as far as the address may send at all.
  */
 static void
@@ -643,7 +669,7 @@ begin_replaya(struct http_request *r)
 	p->replaya = true;
 	p->request = r;
 	r->state = p;
-	if (check_address_rate(r, p) == -1)
+	if (check_address_rate(r, p) == -1 || check_replaya_head(r, p) == -1)
 		return;
 	if (store_is_full(&in->store))
 		refuse_for(r, VERDICT_AWAY, REASON_FULL, 2000,
@@ -661,20 +687,12 @@ end_replaya(struct http_request *r, struct post *p)
 {
 	char secret[REPLAYA_SECRET_MAX + 1];
 	struct judgement j;
-	const char *said;
 
 	if (replaya_take(p, secret, &j) == -1) {
 		refuse_body(r, &j);
 		return -1;
 	}
-	said = http_header(r, p->kind == POST_OPEN ?
-	    "X-Replaya-Project-Key" : "X-Replaya-Session-Token");
-	if (said == NULL)
-		said = secret;
-	if ((p->kind == POST_OPEN ? check_key(r, p, said) :
-	    check_token(r, p, said)) == -1 || check_key_rate(r, p) == -1)
-		return -1;
-	return 0;
+	return p->key != NULL ? 0 : check_replaya(r, p, secret);
 }
 
 static void
@@ -811,20 +829,49 @@ judge_body(struct http_request *r, struct post *p)
 	return ok;
 }
 
-/* What the key says of its pages goes behind what they say: the last counts. */
-static int
-add_source(struct post *p)
+/* The network of 24 bits that an address is in, or of 48 bits; "": none. */
+static void
+truncate_address(const struct http_address *from,
+    char text[HTTP_ADDRESS_MAX + 4])
 {
-	struct buf *b = &p->body.text;
-	bool empty;
+	static const unsigned char v4[12] = { [10] = 0xff, 0xff };
+	struct http_address a = *from;
+	bool is_v4 = memcmp(a.ip, v4, sizeof(v4)) == 0;
 
-	if (p->key->source[0] == '\0')
+	memset(a.ip + (is_v4 ? 15 : 6), 0, is_v4 ? 1 : 10);
+	http_address_text(&a, text);
+	if (strcmp(text, "-") == 0)
+		text[0] = '\0';
+	else
+		strlcat(text, is_v4 ? "/24" : "/48", HTTP_ADDRESS_MAX + 4);
+}
+
+/* What the key says of a session goes behind what its page says: it counts. */
+static int
+add_known(struct http_request *r, struct post *p)
+{
+	const struct key *k = p->key;
+	struct buf *b = &p->body.text;
+	char address[HTTP_ADDRESS_MAX + 4] = "";
+	const char *comma;
+
+	if (k->keep_address)
+		truncate_address(&r->client, address);
+	if (k->source[0] == '\0' && address[0] == '\0')
 		return 0;
-	b->max += KEY_SOURCE_MAX + 32;
+	b->max += KEY_SOURCE_MAX + HTTP_ADDRESS_MAX + 64;
 	b->len--;			/* the '}' */
-	empty = memchr(buf_bytes(b), ':', buf_size(b)) == NULL;
-	return buf_addf(b, "%s\"source\":\"%s\"}", empty ? "" : ",",
-	    p->key->source);
+	comma = memchr(buf_bytes(b), ':', buf_size(b)) == NULL ? "" : ",";
+	if (k->source[0] != '\0') {
+		if (buf_addf(b, "%s\"source\":\"%s\"", comma,
+		    k->source) == -1)
+			return -1;
+		comma = ",";
+	}
+	if (address[0] != '\0' && buf_addf(b, "%s\"address\":\"%s\"", comma,
+	    address) == -1)
+		return -1;
+	return buf_add(b, "}", 1);
 }
 
 /* What the key does to a batch.  0, or refused with -1. */
@@ -871,11 +918,11 @@ end(struct http_request *r)
 	if (p->kind == POST_OPEN) {
 		p->retention = p->key->retention;
 		session_id_make(in->clock, p->id);
-		if (add_source(p) == -1) {
-			refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000,
-			    "no memory");
-			return;
-		}
+	}
+	if ((p->kind == POST_OPEN || p->kind == POST_META) &&
+	    add_known(r, p) == -1) {
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
+		return;
 	}
 	store_submit(&in->store, p);
 }

@@ -143,6 +143,27 @@ key_allows(const struct key *k, const char *origin)
 	return false;
 }
 
+/* ---- robots ---- */
+
+bool
+agent_is_bot(const char *agent)
+{
+	static const char *const words[] = { "bot", "crawl", "spider",
+	    "slurp", "headless", "lighthouse" };
+	const char *at;
+
+	if (agent == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		at = strcasestr(agent, words[i]);
+		/* Cubot makes telephones. */
+		if (at != NULL && (i > 0 || at - agent < 2 ||
+		    strncasecmp(at - 2, "cu", 2) != 0))
+			return true;
+	}
+	return false;
+}
+
 /* ---- the file ---- */
 
 static const char *
@@ -219,6 +240,15 @@ take_word(struct key *k, const char *word)
 	}
 	if (strncmp(word, "filter=", 7) == 0)
 		return take_filter(k, word + 7);
+	if (strncmp(word, "bots=", 5) == 0) {
+		k->refuse_bots = strcmp(word + 5, "refuse") == 0;
+		return k->refuse_bots ? NULL : "bots= takes only 'refuse'";
+	}
+	if (strncmp(word, "address=", 8) == 0) {
+		k->keep_address = strcmp(word + 8, "truncated") == 0;
+		return k->keep_address ? NULL :
+		    "address= takes only 'truncated'";
+	}
 	if (!origin_is_valid(word))
 		return "neither an origin (https://shop.example, "
 		    "https://*.shop.example, null, *) nor a setting";

@@ -4,6 +4,7 @@
  * The file has one key a line; rr-collect(1), FILES, describes it:
  *
  *	KEY ORIGIN ... [source=NAME] [opens=N] [posts=N] [days=N] [filter=FILE]
+ *	    [bots=refuse] [address=truncated]
  *
  * Without a file there is one key, "dev", for pages of this machine alone.
  */
@@ -32,6 +33,8 @@ struct key {
 	char *origins[KEY_ORIGINS_MAX];
 	int norigins;
 	uint32_t retention;	/* seconds; 0: the basin's */
+	bool refuse_bots;	/* they open no sessions */
+	bool keep_address;	/* truncated, in the session's metadata */
 	struct jqprog *filter;	/* or NULL */
 	struct rate opens_rate, posts_rate;
 	struct bucket opens, posts;
@@ -54,6 +57,9 @@ void keys_free(struct keys *);
 /* The key of this name or number that is not revoked, or NULL. */
 struct key *key_by_name(const struct keys *, const char *name);
 struct key *key_by_number(const struct keys *, uint64_t number);
+
+/* True if this User-Agent (NULL: none) is a robot's, as rr-collect(1) says. */
+bool agent_is_bot(const char *agent);
 
 /* True if pages of this origin may use it; NULL is a request without one. */
 bool key_allows(const struct key *, const char *origin);
