@@ -616,3 +616,57 @@ metered() {
 	run -0 bash -euo pipefail script
 	[[ $output == *'append, until acknowledged'*'MiB/s'*true ]]
 }
+
+# ---- rr-operate(7) ----
+
+# A systemd that knows our units, and nothing else.
+fake_systemd() {
+	local name
+	mkdir fake
+	for name in systemctl journalctl; do
+		cat >"fake/$name" <<-EOF
+		#!/bin/bash
+		units=()
+		[[ \$0 != */systemctl || \$1 =~ ^(status|restart|reload|list-timers)\$ ]] || exit 64
+		[[ \$0 != */systemctl ]] || shift
+		while ((\$#)); do
+			case \$1 in
+			-u) ;;
+			--since) shift ;;
+			-*) exit 64 ;;
+			*) units+=("\$1") ;;
+			esac
+			shift
+		done
+		for unit in "\${units[@]}"; do
+			[[ \$unit == *.* ]] || unit+=.service
+			[[ -e $ROOT/systemd/\$unit ]] || exit 5
+		done
+		echo "\${0##*/} \${units[*]}"
+		EOF
+		chmod +x "fake/$name"
+	done
+	PATH=$PWD/fake:$PATH
+}
+
+@test "rr-operate(7): each of its commands runs" {
+	local id
+	serve_all
+	fake_systemd
+	id=$(rr import -m '{"user":"u1"}' - <"$DATA/fixture-iframe.ndjson")
+	echo "RR_COLLECT_OPTIONS=-k $PWD/keys" >rrpipe.conf
+	sed -n 's/^\.Dl //p' "$ROOT/scripts/rr-operate.7" |
+	    sed 's/\\(dq/"/g; s/\\e/\\/g' >commands
+	[ "$(wc -l <commands)" = 24 ]
+	sed -e "s,/etc/rrpipe,$PWD,; s,127.0.0.1:8787,$RR_LISTEN_COLLECT," \
+	    -e "s/\\bID\\b/$id/; s/\"USER\"/\"u1\"/" \
+	    -e "/grep -v/s/\$/ || [ \$? = 1 ]/" commands >script
+	run -0 bash -euo pipefail script
+	printf '%s\n' "$output" >said
+	grep -Fxq 'journalctl rr-collect rr-view rr-janitor s2-lite' said
+	grep -Fxq 'systemctl rr-janitor.timer' said
+	grep -Fxq '1 key' said
+	grep -q "$id live\|$id stopped" said
+	# Somebody was forgotten.
+	run -66 rr cat "$id"
+}
