@@ -314,6 +314,23 @@ listens there, or choose another place by RR_S2_PORT" ]
 	wait_until 15 none_left
 }
 
+@test "rr up: the examples of its page" {
+	local port text
+	text=$(page_examples "$ROOT/scripts/rr-up.1" | sed 1d)
+	for port in 9787 9788 9789 9790; do
+		text=${text//$port/$(free_port)}
+	done
+	unset S2_ACCOUNT_ENDPOINT S2_BASIN_ENDPOINT S2_ACCESS_TOKEN RR_BASIN
+	RR_MARK=$BATS_TEST_TMPDIR start bash -euo pipefail -c \
+	    "${text/%rr up/exec rr up}"
+	up=$pid
+	wait_until 30 says_or_gone '^Ctrl-C'
+	! gone "$up"
+	[ -d data/s2 ]
+	stop "$up"
+	none_left
+}
+
 # ---- installed ----
 
 @test "make install: what is installed runs by itself" {

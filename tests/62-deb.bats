@@ -49,8 +49,18 @@ files_of_system() {
 }
 
 @test "upgraded under traffic, nobody notices" {
+	local unit pids=()
+	inside systemctl enable --now rr-collect@2.socket rr-collect@2.service
+	for unit in rr-collect.service rr-collect@2.service rr-view.service; do
+		pids+=("$(inside systemctl show -P MainPID "$unit")")
+	done
 	begin_traffic
 	inside dpkg -i /root/next.deb
+	for unit in rr-collect.service rr-collect@2.service rr-view.service; do
+		[ "$(inside systemctl show -P MainPID "$unit")" != "${pids[0]}" ]
+		inside systemctl --quiet is-active "$unit"
+		pids=("${pids[@]:1}")
+	done
 	flows
 	cat "${SENDERS[@]/%/.retries}"
 	[ "$(cat "${SENDERS[@]/%/.retries}" | wc -l)" = 0 ]
@@ -60,6 +70,8 @@ files_of_system() {
 }
 
 @test "removed, nothing runs; purged, nothing is left but data" {
+	# What was enabled by hand is for the same hand to disable.
+	inside systemctl disable rr-collect@2.socket
 	inside dpkg -r rrpipe
 	local user
 	for user in rr-collect rr-view s2-lite; do
