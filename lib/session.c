@@ -62,6 +62,14 @@ session_stream(const char *prefix, const char *id, char *out, size_t size)
 	return n < 0 || (size_t)n >= size ? -1 : 0;
 }
 
+int
+session_index(const char *prefix, char *out, size_t size)
+{
+	int n = snprintf(out, size, "%s.index", prefix);
+
+	return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
 const char *
 session_of_stream(const char *prefix, const char *name)
 {

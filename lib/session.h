@@ -33,6 +33,12 @@ uint64_t session_id_time(const char *id);
 int session_stream(const char *prefix, const char *id, char *out, size_t size);
 
 /*
+ * The name of the index of the sessions under prefix (rr-records(5)); 0 or -1
+ * as above.
+ */
+int session_index(const char *prefix, char *out, size_t size);
+
+/*
  * The id in a stream name, pointing into name; NULL if name is not that of a
  * session under prefix (then it is some other stream).
  */

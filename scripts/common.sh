@@ -223,6 +223,24 @@ web_file() {
 	die 78 "cannot find '$1', which comes with rrpipe"
 }
 
+# index_tell: appends entries, of JSON a line, to the index of the sessions
+# (rr-records(5)). It is a hint, so whatever fails here fails nothing.
+index_tell() {
+	{
+		echo ':create {"retention_policy":{"infinite":{}}}'
+		sed 's/^/:meta /'
+		echo ':end token=1'
+	} | rr-frame 2>/dev/null |
+	    s2-append "s2://$RR_BASIN/${RR_PREFIX:-sessions}.index" \
+	    >/dev/null 2>&1 || :
+}
+
+# index_stopped ID...: tells the index what it should say of those, if they are
+# stopped.
+index_stopped() {
+	rr-ls -i "$@" 2>/dev/null | index_tell || :
+}
+
 # address_of SPEC: how this machine reaches what listens on HOST:PORT.
 address_of() {
 	case $1 in

@@ -251,3 +251,226 @@ session() {
 	printf '%s\n' u u u "${ids%$'\n'}" >>want
 	cmp got want
 }
+
+# ---- the index ----
+
+# start_collector: sets collector.
+start_collector() {
+	local port
+	port=$(free_port)
+	collector=http://127.0.0.1:$port
+	start rr-ingest -l "127.0.0.1:$port" -S "$BATS_TEST_TMPDIR/secret"
+	is_ready() { [[ $(curl -s "$collector/health/ready") == *true* ]]; }
+	wait_until 10 is_ready
+}
+
+# record [META]: a session by the collector. Sets id and path.
+record() {
+	curl -sS -d "${1-{\}}" "$collector/v1/sessions?key=dev" >open.json
+	id=$(jq -er .id open.json)
+	path=$collector/v1/sessions/$id
+	token=$(jq -er .token open.json)
+}
+
+# post WHAT QUERY BODY
+post() {
+	[[ $(curl -sS -d "$3" "$path/$1?token=$token$2" | jq -r .verdict) == \
+	    "${4-stored}" ]]
+}
+
+# index_lines: its entries, sorted, without times.
+index_entries() {
+	s2-tail "s2://$RR_BASIN/sessions.index" | rr-reassemble -d |
+	    sed -n 's/^:meta [^{]*//p'
+}
+
+# in_index TEXT
+in_index() {
+	index_entries 2>/dev/null | grep -qF "$1"
+}
+
+# events: a page, a click and a key a second later, an error, a rage click.
+events() {
+	cat <<-'EOF_EVENTS'
+	{"type":4,"timestamp":1767225600000,"data":{"href":"https://x/"}}
+	{"type":2,"timestamp":1767225600001,"data":{"node":{}}}
+	{"type":3,"timestamp":1767225601000,"data":{"source":2,"type":2}}
+	{"type":3,"timestamp":1767225602500,"data":{"source":5}}
+	{"type":5,"timestamp":1767225603000,"data":{"tag":"rr.error","payload":{}}}
+	{"type":5,"timestamp":1767225603000,"data":{"tag":"rr.rage","payload":{}}}
+	{"type":3,"timestamp":1767225660000,"data":{"source":3}}
+	EOF_EVENTS
+}
+
+@test "the index: what the collector tells, and what the list makes of it" {
+	new_basin
+	start_collector
+	record '{"url":"https://x/","title":"T"}'
+	post lines '&tab=1&batch=1' "$(events)"
+	post meta '' '{"user":"ann"}'
+	post stop '' '{"reason":"explicit"}' stopped
+	wait_until 5 in_index stop
+	wait_until 5 in_index ann
+	wait_until 5 in_index '"T"'
+	index_entries | sed -E 's/"seen":[0-9]+/"seen":0/' | sort |
+	    diff - <(sort <<-EOF_WANT
+	{"id":"$id","meta":{"url":"https://x/","title":"T"}}
+	{"id":"$id","meta":{"user":"ann"}}
+	{"id":"$id","stop":{"reason":"explicit"},"records":6,"seen":0,"counts":{"events":7,"bytes":$(events | wc -c),"pages":1,"errors":1,"rage":1,"dead":0,"active":1500,"first":1767225600000,"last":1767225660000}}
+	EOF_WANT
+	)
+	[[ $(s2-stream config "s2://$RR_BASIN/sessions.index") == \
+	    *retention*infinite* ]]
+	rr-ls -j >got
+	[[ $(jq -c '.sessions[0] | [.state, .user, .url, .records, .duration,
+	    .events, .pages, .errors, .rage, .dead, .active, .stop]' got) == \
+	    '["stopped","ann","https://x/",6,60000,7,1,1,1,0,1500,{"reason":"explicit"}]' ]]
+	[[ $(jq .index got) == 3 ]]
+	# It says the same of the one session, and without the index.
+	rr-ls -j "$id" | cmp - <(jq -c '.sessions[0]' got)
+	s2-stream delete "s2://$RR_BASIN/sessions.index"
+	rr-ls -j | jq -c '.sessions[0]' |
+	    diff - <(jq -c '.sessions[0] | del(.events, .bytes, .pages,
+	    .errors, .rage, .dead, .active)' got)
+	# Which is made again.
+	record '{"url":"again"}'
+	wait_until 5 in_index again
+	# One that is not stopped, but gone quiet, is in it as a live one.
+	[[ $(rr-ls -j | jq -c '[.sessions[] | [.state, .url]]') == \
+	    '[["live","again"],["stopped","https://x/"]]' ]]
+}
+
+@test "the index: it may lie, lack, and be broken, and costs nothing but speed" {
+	new_basin
+	local ids=() i
+	tell() {
+		(. "$ROOT/scripts/common.sh"; index_tell <<<"$1")
+	}
+	for i in 1 2 3 4 5; do
+		session ':fence set=active' ":meta {\"url\":\"u$i\"}" '{"type":3}' \
+		    :end ':fence set=stopped use=active' ':stop {"reason":"r"}'
+		ids+=("$id")
+		sleep 0.002
+	done
+	rr-ls -j >want
+	# Of sessions that are not there, without an end, deleted, not ours.
+	tell '{"id":"0000000000000000000000000","meta":{"url":"no"},"stop":{},"records":1}'
+	tell "{\"id\":\"${ids[0]}\",\"meta\":{\"url\":\"u1\"}}"
+	tell "{\"id\":\"${ids[1]}\",\"gone\":true}"
+	tell "{\"id\":\"${ids[2]}\",\"stop\":7,\"meta\":[],\"records\":-1,\"counts\":3}"
+	tell "{\"id\":\"${ids[3]}\",\"long\":true,\"stop\":{}}"
+	tell "{\"id\":\"${ids[4]}\""
+	tell '{}'
+	tell '[]'
+	printf '%s\n' '{"type":3}' | rr-frame |
+	    s2-append "s2://$RR_BASIN/sessions.index" >/dev/null
+	head -c 3000 /dev/urandom | base64 -w0 >junk
+	curl -sS --fail -o /dev/null -H "S2-Basin: $RR_BASIN" \
+	    -H 'Content-Type: application/json' \
+	    -d "{\"records\":[{\"body\":\"$(<junk)\"}]}" \
+	    "$S2_BASIN_ENDPOINT/v1/streams/sessions.index/records"
+	rr-ls -j | jq 'del(.index)' | diff <(jq . want) -
+	# What it should say is told, once.
+	rr-ls -i >entries
+	[[ $(wc -l <entries) -eq 5 ]]
+	tell "$(<entries)"
+	[[ $(rr-ls -i) == '' ]]
+	rr-ls -j | jq 'del(.index)' | diff <(jq . want) -
+}
+
+@test "the index: a page of 50 among many is three calls" {
+	new_basin
+	local i proxy port n
+	(. "$ROOT/scripts/common.sh"
+	for i in {1..120}; do
+		id=$(s2-stream new)
+		printf '%s\n' ":stream name=sessions/$(s2-stream name "$id" |
+		    sed 's,.*/,,')" :create ':fence set=active' \
+		    ":meta {\"url\":\"$i\"}" ':batch tab=0 batch=1' \
+		    '{"type":3}' :end \
+		    ':fence set=stopped use=active' ':stop {"reason":"r"}' \
+		    ":end token=$i"
+	done | rr-frame -m | s2-append -m "s2://$RR_BASIN" >/dev/null
+	rr-ls -i | index_tell)
+	port=$(free_port)
+	start node "$ROOT/tests/count-proxy.mjs" "$port" "$S2_BASIN_ENDPOINT"
+	proxy=$BATS_TEST_TMPDIR/$pid.out
+	wait_until 10 grep -q ready "$proxy"
+	via() {
+		S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$port \
+		    S2_BASIN_ENDPOINT=http://127.0.0.1:$port "$@"
+	}
+	via rr-ls -j >got
+	[[ $(jq -c '[(.sessions | length), .more]' got) == '[50,true]' ]]
+	[[ $(grep -c / "$proxy") -le 3 ]] || fail "$(<"$proxy")"
+	n=$(grep -c / "$proxy")
+	via rr-ls -j -a "$(jq -r .next got)" >older
+	[[ $(jq '.sessions | length' older) -eq 50 ]]
+	[[ $(($(grep -c / "$proxy") - n)) -le 3 ]] || fail "$(<"$proxy")"
+	# The same without it.
+	s2-stream delete "s2://$RR_BASIN/sessions.index"
+	rr-ls -j | diff - <(jq -c 'del(.index)' got)
+}
+
+@test "conditions: each of them, and a page of few among many" {
+	new_basin
+	start_collector
+	local a b c i page after= looked=0
+	record '{"url":"https://shop/Cart?x=1","title":"Cart","user":"ann","source":"web"}'
+	a=$id
+	post lines '&tab=1&batch=1' "$(events)"
+	post stop '' '{}' stopped
+	record '{"url":"https://shop/home","user":"bob"}'
+	b=$id
+	post lines '&tab=1&batch=1' '{"type":3,"timestamp":1767225600000}'
+	post stop '' '{}' stopped
+	record '{"url":"https://shop/live"}'
+	c=$id
+	in_index_both() { [[ $(index_entries | grep -c stop) -eq 2 ]]; }
+	wait_until 5 in_index_both
+	which() {
+		local args=()
+		for i; do
+			args+=(-w "$i")
+		done
+		rr-ls -j "${args[@]}" | jq -r '[.sessions[].id] | join(" ")'
+	}
+	[[ $(which url=CART) == "$a" ]]
+	[[ $(which user=ann) == "$a" ]]
+	[[ $(which user=an) == '' ]]
+	[[ $(which source=web) == "$a" ]]
+	[[ $(which 'text=shop bo') == "$b" ]]
+	[[ $(which "text=$c") == "$c" ]]
+	[[ $(which min=60) == "$a" ]]
+	[[ $(which max=59 state=past) == "$b" ]]
+	[[ $(which active=1) == "$a" ]]
+	[[ $(which active=2) == '' ]]
+	[[ $(which errors=1) == "$a" ]]
+	[[ $(which rage=1 user=ann) == "$a" ]]
+	[[ $(which rage=1 user=bob) == '' ]]
+	[[ $(which dead=1) == '' ]]
+	[[ $(which events=7) == "$a" ]]
+	[[ $(which pages=1) == "$a" ]]
+	[[ $(which state=live) == "$c" ]]
+	[[ $(which state=past) == "$b $a" ]]
+	[[ $(which state=stopped) == "$b $a" ]]
+	[[ $(which state=ended) == '' ]]
+	[[ $(which since=1h) == "$c $b $a" ]]
+	[[ $(which until=1m) == '' ]]
+	[[ $(which since=2026-01-31T12:30 until=2026-02-01) == '' ]]
+	i=$(rr-ls -j "$b" | jq .created)
+	[[ $(which "since=$i") == "$c $b" ]]
+	[[ $(which "until=$i") == "$a" ]]
+	# Pages: what is behind one is on the next.
+	while page=$(rr-ls -j -n 1 -w url=shop ${after:+-a "$after"}); do
+		jq -r '.sessions[].id' <<<"$page"
+		((looked += $(jq .looked <<<"$page")))
+		after=$(jq -er .next <<<"$page") || break
+	done >got
+	printf '%s\n' "$c" "$b" "$a" | diff - got
+	[[ $looked -eq 3 ]]
+	for i in no=1 min=x min= state=no since=soon since=2026-1-1x user; do
+		run -64 rr-ls -w "$i"
+	done
+	run -64 rr-ls -w min=1 "$a"
+}

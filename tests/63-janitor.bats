@@ -121,3 +121,57 @@ janitor_at_work() {
 	S2_ACCOUNT_ENDPOINT=http://127.0.0.1:1 \
 	    S2_BASIN_ENDPOINT=http://127.0.0.1:1 run -75 rr-janitor
 }
+
+# index_of ID: the entries of that session.
+index_of() {
+	s2-tail "s2://$RR_BASIN/sessions.index" | rr-reassemble -d |
+	    sed -n 's/^:meta [^{]*//p' | jq -c "select(.id == \"$1\")"
+}
+
+# future_id: an id of two hours from now.
+future_id() {
+	local digits=0123456789abcdefghjkmnpqrstvwxyz time out='' i
+	time=$(($(date +%s%3N) + 7200000))
+	for i in {1..9}; do
+		out=${digits:time%32:1}$out
+		((time /= 32))
+	done
+	echo "0000000000000000$out"
+}
+
+@test "rr-janitor: the index is told, mended and trimmed" {
+	local a b c future
+	a=$(open_session '{"title":"a"}')
+	b=$(open_session '{"title":"b"}')
+	add "$a"
+	add "$b"
+	run -0 rr-janitor
+	[ "$(index_of "$a" | jq -c '[.meta.title, .stop.reason, .records]')" = \
+	    '["a","lease",5]' ]
+	rr-ls -j | jq -S 'del(.index)' >whole
+	# It is lost, and made again; and once is enough.
+	s2-stream delete "s2://$RR_BASIN/sessions.index"
+	run -0 rr-janitor -i
+	[ "$(index_of "$a" | wc -l)$(index_of "$b" | wc -l)" = 11 ]
+	run -0 rr-janitor -i
+	[ "$(index_of "$a" | wc -l)$(index_of "$b" | wc -l)" = 11 ]
+	rr-ls -j | jq -S 'del(.index)' | diff whole -
+	# Nothing of a living session is trimmed.
+	[ "$(s2-tail -n 1 "s2://$RR_BASIN/sessions.index" | rr-reassemble -d |
+	    sed -n 's/^:meta seq=\([0-9]*\) .*/\1/p')" = 0 ]
+	# What is older than all sessions goes; here, by the clock of an id.
+	rr rm -f "$a" "$b" >/dev/null
+	future=$(future_id)
+	s2-stream create "$(s2-stream name "$future")" >/dev/null
+	run -0 rr-janitor -i
+	is_trimmed() { [ -z "$(index_of "$a")" ]; }
+	wait_until 10 is_trimmed
+	s2-stream delete "$(s2-stream name "$future")"
+	# One that was made and never written to, an hour ago.
+	c=$(s2-stream new)
+	s2-stream create "$(s2-stream name "$c")" >/dev/null
+	run -0 rr-janitor
+	[ -z "$output" ]
+	run -0 rr-janitor -e 0
+	[ "$output" = "$c deleted" ]
+}

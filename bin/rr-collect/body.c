@@ -202,6 +202,7 @@ body_judge_lines(struct body *b, struct judgement *j)
 			j->full = true;
 		if (*p == '"')
 			j->packed = true;
+		tally_event(&j->tally, p, (size_t)(eol - p), &scan);
 		before = scan.type;
 		if (++j->events > RECORD_COUNT_MAX) {
 			j->too_many = true;

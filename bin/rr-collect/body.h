@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "index.h"
 
 struct budget {
 	size_t used;
@@ -59,6 +60,7 @@ struct judgement {
 	bool full;		/* Meta directly followed by FullSnapshot */
 	bool packed;		/* a string: what it holds is not seen */
 	bool too_many;		/* more events than a batch may hold */
+	struct tally tally;
 	/* if it is bad: */
 	const char *why;
 	uint64_t line, column;

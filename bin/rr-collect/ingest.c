@@ -813,6 +813,7 @@ judge_body(struct http_request *r, struct post *p)
 		p->full = j.full;
 		p->packed = j.packed;
 		p->events = j.events;
+		p->tally = j.tally;
 		break;
 	case POST_OPEN:
 	case POST_META:
@@ -890,6 +891,7 @@ filter_lines(struct http_request *r, struct post *p)
 		body_judge_lines(&p->body, &j);
 		p->full = j.full;
 		p->events = j.events;
+		p->tally = j.tally;
 	}
 	if (p->replaya && replaya_mark(p) == -1) {
 		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");

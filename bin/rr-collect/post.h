@@ -15,6 +15,7 @@
 
 #include "body.h"
 #include "counts.h"
+#include "index.h"
 #include "session.h"
 
 enum post_kind {
@@ -61,6 +62,7 @@ struct post {
 	uint32_t events;	/* of a gap, or in a batch */
 	const char *cause;	/* of a gap */
 	struct marks *marks;	/* of events without a number, or NULL */
+	struct tally tally;	/* of its events */
 	uint32_t failed;	/* events that the key's program failed on */
 	uint32_t retention;	/* of what is opened, seconds; or 0 */
 	bool renew;		/* its token is to be renewed */

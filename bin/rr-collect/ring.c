@@ -227,6 +227,8 @@ take_line(struct ring *r, const char *line, size_t len)
 		if (directive_number(&d, "seq", UINT64_MAX, &a.seq,
 		    &why) != 1 ||
 		    directive_number(&d, "count", UINT64_MAX, &a.count,
+		    &why) == -1 ||
+		    directive_number(&d, "time", UINT64_MAX, &a.time,
 		    &why) == -1)
 			return -1;
 		settle(r, slot, &a);

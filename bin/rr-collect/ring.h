@@ -39,6 +39,7 @@ struct ring_answer {
 	enum ring_result result;
 	uint64_t seq;		/* of RING_ACK */
 	uint64_t count;
+	uint64_t time;		/* S2's, ms */
 };
 
 /* A record that a probe saw: its head, or what the fence was set to. */

@@ -53,6 +53,7 @@ struct session {
 	bool alone;		/* a unit is stored that bears no other */
 	bool draining;		/* one that bears no other waits */
 	struct marks *marks;	/* of the last events without a number */
+	struct tally tally;	/* stored, and not yet in the index */
 	bool watched;		/* as ingest.c saw it last, */
 	uint64_t looked;	/* ms: then */
 	uint32_t units;		/* being stored */

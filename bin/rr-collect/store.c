@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index.h"
 #include "log.h"
 #include "put.h"
 
@@ -34,6 +35,9 @@ struct unit {
 	uint64_t since;			/* ms: when it went into the ring */
 	uint32_t last;
 	struct marks *marks;		/* of what it holds, or NULL */
+	struct tally tally;		/* of its events */
+	struct buf entry;		/* JSON for the index, or nothing */
+	bool indexing;			/* it is that entry, on its way */
 };
 
 static void submit(struct store *, struct post *);
@@ -159,7 +163,82 @@ unit_new(struct store *st, enum post_kind kind, struct session *s)
 	u->store = st;
 	u->kind = kind;
 	u->session = s;
+	u->entry = (struct buf)BUF_INIT(INDEX_ENTRY_MAX);
 	return u;
+}
+
+static void
+unit_free(struct unit *u)
+{
+	if (u == NULL)
+		return;
+	buf_release(&u->entry);
+	free(u->marks);
+	free(u);
+}
+
+/* ---- the index: a hint, so whatever goes wrong there is not told ---- */
+
+/* Write u, with its entry, into the ring; u is taken. */
+static void
+index_send(struct store *st, struct unit *u, bool create)
+{
+	char name[SESSION_STREAM_MAX + 1];
+	struct buf *b = &st->ring.queue;
+
+	u->indexing = true;
+	u->probe = create;	/* not a second time */
+	if (session_index(st->prefix, name, sizeof(name)) == -1 ||
+	    store_is_full(st) ||
+	    ring_start(&st->ring, name, buf_size(&u->entry)) == -1) {
+		unit_free(u);
+		return;
+	}
+	if (create)
+		put(b, ":create " INDEX_CONFIG "\n");
+	put(b, ":meta ");
+	buf_add(b, buf_bytes(&u->entry), buf_size(&u->entry));
+	put(b, "\n");
+	ring_end(&st->ring, u);
+}
+
+/* Tell what became of u, which is stored. */
+static void
+index_tell(struct store *st, struct unit *u, const struct ring_answer *a)
+{
+	const struct index_end end = { a->seq + a->count, a->time };
+	bool ended = u->kind == POST_STOP;
+	struct unit *told;
+
+	if (buf_size(&u->entry) == 0 ||
+	    (told = unit_new(st, POST_READY, NULL)) == NULL)
+		return;
+	buf_release(&told->entry);
+	told->entry = u->entry;
+	u->entry = (struct buf)BUF_INIT(INDEX_ENTRY_MAX);
+	if (index_end(&told->entry, ended ? &end : NULL,
+	    ended ? &u->session->tally : NULL) == -1) {
+		unit_free(told);
+		return;
+	}
+	if (ended)
+		u->session->tally = (struct tally){ 0 };
+	index_send(st, told, false);
+}
+
+/* Tell what was counted of a session that has gone quiet. */
+static void
+index_tell_tally(struct store *st, struct session *s)
+{
+	struct unit *u = unit_new(st, POST_READY, NULL);
+
+	if (u == NULL || index_begin(&u->entry, s->id, NULL, NULL, 0) == -1 ||
+	    index_end(&u->entry, NULL, &s->tally) == -1) {
+		unit_free(u);
+		return;
+	}
+	s->tally = (struct tally){ 0 };
+	index_send(st, u, false);
 }
 
 /* Ask the stream for its last records.  0 or -1. */
@@ -277,7 +356,7 @@ send(struct store *st, struct post *p, struct tab *tab)
 
 	if (u == NULL || stream_of(st, s->id, name) == -1 ||
 	    ring_start(&st->ring, name, buf_size(&p->body.text)) == -1) {
-		free(u);
+		unit_free(u);
 		answer_away(st, p, REASON_FULL, "too much waits to be stored");
 		return;
 	}
@@ -291,6 +370,11 @@ send(struct store *st, struct post *p, struct tab *tab)
 	u->events = p->events;
 	u->since = st->now;
 	u->marks = copy_marks(p->marks);
+	u->tally = p->tally;
+	if (p->kind == POST_OPEN || p->kind == POST_META ||
+	    p->kind == POST_STOP)
+		index_begin(&u->entry, s->id, p->kind == POST_STOP ? "stop" :
+		    "meta", buf_bytes(&p->body.text), buf_size(&p->body.text));
 	u->last = p->last;
 	u->tab = p->within ? NULL : tab;
 	if (u->tab != NULL)
@@ -658,6 +742,7 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 			    (uint32_t)seq : SNAP_NONE;
 		}
 		v.snapshot = tab->snapshot == SNAPSHOT_NEVER;
+		tally_add(&s->tally, &u->tally);
 	} else if (u->kind == POST_OPEN) {
 		v.code = VERDICT_OPEN;
 	} else if (u->kind == POST_STOP) {
@@ -666,6 +751,7 @@ settle_stored(struct store *st, struct unit *u, const struct ring_answer *a)
 	}
 	if (u->post != NULL)
 		answer(st, u->post, &v);
+	index_tell(st, u, a);
 }
 
 /* It was not, or nobody knows. */
@@ -763,9 +849,16 @@ settle(void *arg, const struct ring_answer *a)
 		st->proof = st->now;
 		st->doubt = 0;
 	}
+	if (u->indexing) {
+		if (a->result == RING_MISSING && !u->probe)
+			index_send(st, u, true);
+		else
+			unit_free(u);
+		return;
+	}
 	if (s == NULL) {
 		settle_ask(st, a->result);
-		free(u);
+		unit_free(u);
 		return;
 	}
 	if (u->probe) {
@@ -784,8 +877,7 @@ settle(void *arg, const struct ring_answer *a)
 		sessions_drop(&st->sessions, s);
 	else
 		pump_session(st, s);
-	free(u->marks);
-	free(u);
+	unit_free(u);
 }
 
 /* ---- from outside ---- */
@@ -916,6 +1008,20 @@ expire_early(struct store *st, struct post *p)
 	answer(st, p, &v);
 }
 
+/* What was counted of sessions that have gone quiet goes into the index. */
+static void
+expire_tallies(struct store *st)
+{
+	struct session *s = TAILQ_LAST(&st->sessions.used, session_list);
+
+	if (st->now <= STORE_QUIET_MS)
+		return;
+	for (; s != NULL && s->when < st->now - STORE_QUIET_MS;
+	    s = TAILQ_PREV(s, session_list, used))
+		if (s->tally.events > 0 && s->units == 0)
+			index_tell_tally(st, s);
+}
+
 void
 store_expire(struct store *st)
 {
@@ -943,6 +1049,7 @@ store_expire(struct store *st)
 			break;
 		}
 	}
+	expire_tallies(st);
 	if (st->now > STORE_IDLE_MS)
 		sessions_expire(&st->sessions, st->now - STORE_IDLE_MS);
 }

@@ -30,6 +30,7 @@
 #define STORE_PROOF_MS	2000	/* that it was there lately will do */
 #define STORE_ASK_MS	1000	/* until it is asked again */
 #define STORE_IDLE_MS	900000	/* until a session is forgotten */
+#define STORE_QUIET_MS	100000	/* until what was counted is told */
 #define STORE_TRIES	4	/* of a batch without a number */
 #define STORE_TICK_MS	250	/* store_expire() is to be called as often */
 

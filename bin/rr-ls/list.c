@@ -205,6 +205,17 @@ add_to_page(void *arg, const char *stream, const char *id)
 }
 
 int
+list_place(struct ls *ls, uint64_t time, char *out, size_t size)
+{
+	int n;
+
+	/* Digits less by one millisecond sort before all of that time. */
+	n = snprintf(out, size, "%s/%013llu", ls->prefix,
+	    (unsigned long long)(SESSION_TIME_MAX - time + 1));
+	return n < 0 || (size_t)n >= size ? -1 : 0;
+}
+
+int
 list_page(struct ls *ls, const char *after, size_t count,
     struct sessions *list, bool *more, struct s2_error *error)
 {

@@ -1,6 +1,6 @@
 /*
- * rr-ls: lists sessions, newest first, from nothing but S2's list of streams
- * and two small reads of each.
+ * rr-ls: lists sessions, newest first, from nothing but S2: its list of
+ * streams, the index, and small reads of what that does not tell.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,17 +20,28 @@
 #define LEASE_MAX	(10 * 365 * 86400LL)
 #define IDS_MAX		1000	/* operands */
 #define CANDIDATES_MAX	10	/* named when a beginning fits several */
+/* With conditions, sessions are looked at so many at a time, ... */
+#define CHUNK		500
+/* ... and no more of them for one page: the client asks on. */
+#define LOOK_MAX	5000
 
 static const char usage_text[] =
-    "usage: rr-ls [-j] [-a STREAM] [-n COUNT]\n"
+    "usage: rr-ls [-j] [-a STREAM] [-n COUNT] [-w KEY=VALUE ...]\n"
     "       rr-ls [-j] ID ...\n"
     "       rr-ls -q ID ...\n"
+    "       rr-ls -i [-a STREAM] [-n COUNT] [-w KEY=VALUE ...]\n"
+    "       rr-ls -i ID ...\n"
     "List sessions, newest first; or those named. ID may be the beginning of\n"
     "an id.\n"
     "  -a STREAM  only those behind this stream in the list\n"
+    "  -i         print what the index should say of those that are stopped,\n"
+    "             of a list only what it does not say\n"
     "  -j         print JSON: a list, or one object a session\n"
     "  -n COUNT   at most so many (50)\n"
-    "  -q         only print the whole id\n";
+    "  -q         only print the whole id\n"
+    "  -w KEY=VALUE  only those with (at least) this: since, until, state,\n"
+    "             user, source, url, text, min, max, active, events, pages,\n"
+    "             errors, rage, dead\n";
 
 /* ---- Ids by their beginnings ---- */
 
@@ -128,77 +139,203 @@ put_json(jv v)
 	putchar('\n');
 }
 
-static void
-put_page(const struct sessions *list, bool more)
-{
-	jv page = jv_object(), array = jv_array();
-	size_t i;
+/* What is printed. */
+enum form {
+	TABLE,
+	JSON,
+	IDS,			/* -q */
+	ENTRIES,		/* -i */
+};
 
-	for (i = 0; i < list->n; i++)
-		if (!list->v[i].gone)
-			array = jv_array_append(array,
-			    show_object(&list->v[i]));
-	page = jv_object_set(page, jv_string("sessions"), array);
-	page = jv_object_set(page, jv_string("more"), jv_bool(more));
-	page = jv_object_set(page, jv_string("next"), more ?
-	    jv_string(list->v[list->n - 1].stream) : jv_null());
-	put_json(page);
+/* A page, as it is being made. */
+struct page {
+	const struct where *where;
+	struct sessions list;	/* all that were looked at */
+	size_t count;		/* so many are wanted */
+	size_t found;
+	size_t looked;		/* up to here; the rest is for the next page */
+	bool newest;		/* it begins at the newest */
+	bool more;
+	bool has_index;
+	uint64_t index;
+};
+
+static bool
+is_shown(const struct page *page, const struct session *s)
+{
+	return !s->gone && where_fits(page->where, s);
 }
 
 static void
-put_table(const struct sessions *list)
+put_page(const struct page *page)
+{
+	const struct sessions *list = &page->list;
+	jv o = jv_object(), array = jv_array();
+	size_t i;
+
+	for (i = 0; i < page->looked; i++)
+		if (is_shown(page, &list->v[i]))
+			array = jv_array_append(array,
+			    show_object(&list->v[i]));
+	o = jv_object_set(o, jv_string("sessions"), array);
+	o = jv_object_set(o, jv_string("more"), jv_bool(page->more));
+	o = jv_object_set(o, jv_string("next"), page->more ?
+	    jv_string(list->v[page->looked - 1].stream) : jv_null());
+	if (page->where->any)
+		o = jv_object_set(o, jv_string("looked"),
+		    jv_number((double)page->looked));
+	if (page->has_index && page->newest)
+		o = jv_object_set(o, jv_string("index"),
+		    jv_number((double)page->index));
+	put_json(o);
+}
+
+static void
+put_table(const struct page *page)
 {
 	size_t i;
 
 	if (isatty(STDOUT_FILENO))
 		show_heading(stdout);
-	for (i = 0; i < list->n; i++)
-		if (!list->v[i].gone)
-			show_text(&list->v[i], stdout);
+	for (i = 0; i < page->looked; i++)
+		if (is_shown(page, &page->list.v[i]))
+			show_text(&page->list.v[i], stdout);
 }
 
 /* ---- What it is run for ---- */
 
 static void
-read_all(struct ls *ls, struct sessions *list)
+read_all(struct ls *ls, struct sessions *list, size_t from)
 {
-	if (summary_read(ls, list) == -1)
+	size_t i;
+
+	for (i = from; i < list->n; i++)
+		list->v[i].told = session_is_known(&list->v[i]);
+	if (summary_read(ls, list, from) == -1)
 		log_die(EXIT_OTHER, "cannot read: %s", strerror(errno));
 }
 
-static int
-run_page(struct ls *ls, const char *after, size_t count, bool json)
+static void
+put_entries(const struct page *page)
 {
-	struct sessions list = { 0 };
-	struct s2_error error;
-	bool more;
+	const struct session *s;
+	size_t i;
 
-	if (list_page(ls, after, count, &list, &more, &error) == -1)
+	for (i = 0; i < page->looked; i++) {
+		s = &page->list.v[i];
+		if (s->state == SESSION_STOPPED && !s->told &&
+		    is_shown(page, s))
+			put_json(show_entry(s));
+	}
+}
+
+/* Look at those that the list has behind 'from', one after the other. */
+static void
+look(struct page *page, size_t from)
+{
+	const struct session *s;
+
+	for (page->looked = from; page->looked < page->list.n &&
+	    page->found < page->count; page->looked++) {
+		s = &page->list.v[page->looked];
+		/* Older ones are not wanted either. */
+		if (s->created < page->where->since) {
+			page->more = false;
+			return;
+		}
+		page->found += is_shown(page, s);
+	}
+	if (page->looked < page->list.n)
+		page->more = true;
+}
+
+/* Add a piece of the list to the page.  True if another one is wanted. */
+static bool
+look_on(struct ls *ls, struct page *page, const char *after)
+{
+	struct sessions *list = &page->list;
+	struct s2_error error;
+	uint64_t index;
+	const size_t from = list->n, at_once = !page->where->any ? page->count :
+	    CHUNK;
+	bool newest = page->newest && from == 0;
+
+	if (list_page(ls, after, ls->whole ? page->count : at_once, list,
+	    &page->more, &error) == -1)
 		log_die(error.exit, "%s", error.text);
-	read_all(ls, &list);
-	if (json)
-		put_page(&list, more);
+	if (index_read(ls, list, from, newest, &index) && newest) {
+		page->has_index = true;
+		page->index = index;
+	}
+	read_all(ls, list, from);
+	look(page, from);
+	return page->more && page->found < page->count &&
+	    page->looked < LOOK_MAX;
+}
+
+static int
+run_page(struct ls *ls, const char *after, size_t count,
+    const struct where *where, enum form form)
+{
+	struct page page = { .where = where, .count = count };
+	char place[SESSION_STREAM_MAX + 1];
+
+	page.newest = after == NULL && where->until == 0;
+	if (after == NULL && where->until > 0) {
+		if (list_place(ls, where->until, place, sizeof place) == -1)
+			log_die(EXIT_OTHER, "out of memory");
+		after = place;
+	}
+	while (look_on(ls, &page, after)) {
+		strlcpy(place, page.list.v[page.list.n - 1].stream,
+		    sizeof place);
+		after = place;
+	}
+	if (form == JSON)
+		put_page(&page);
+	else if (form == ENTRIES)
+		put_entries(&page);
 	else
-		put_table(&list);
-	sessions_release(&list);
+		put_table(&page);
+	sessions_release(&page.list);
 	return EXIT_OK;
+}
+
+/*
+ * Those are read, since they may be gone; the index only knows what was
+ * counted, and where to look for that only of one at a time.
+ */
+static void
+read_named(struct ls *ls, struct sessions *list)
+{
+	struct session *s = &list->v[0];
+	uint64_t index;
+
+	if (list->n == 1 && index_read(ls, list, 0, false, &index)) {
+		s->opened = s->stopped = false;
+		s->meta = (jv_free(s->meta), jv_object());
+		s->stop = (jv_free(s->stop), jv_null());
+	}
+	read_all(ls, list, 0);
 }
 
 /* Sessions that were asked for by name: here a failure counts. */
 static int
-run_ids(struct ls *ls, char **given, int n, bool json, bool quiet)
+run_ids(struct ls *ls, char **given, int n, enum form form)
 {
-	struct sessions list = { 0 };
+	static const struct where any;
+	struct page page = { .where = &any };
+	struct sessions *list = &page.list;
 	int status = EXIT_OK;
 	size_t i;
 
-	resolve(ls, given, n, &list);
-	if (!quiet)
-		read_all(ls, &list);
-	for (i = 0; i < list.n; i++) {
-		struct session *s = &list.v[i];
+	resolve(ls, given, n, list);
+	if (form != IDS)
+		read_named(ls, list);
+	for (i = 0; i < list->n; i++) {
+		struct session *s = &list->v[i];
 
-		if (quiet) {
+		if (form == IDS) {
 			puts(s->id);
 			continue;
 		}
@@ -206,12 +343,15 @@ run_ids(struct ls *ls, char **given, int n, bool json, bool quiet)
 			log_err("%s: %s", s->id, s->error);
 			status = s->exit;
 		}
-		if (json && !s->gone)
+		if (form == JSON && !s->gone)
 			put_json(show_object(s));
+		if (form == ENTRIES && s->state == SESSION_STOPPED)
+			put_json(show_entry(s));
 	}
-	if (!quiet && !json)
-		put_table(&list);
-	sessions_release(&list);
+	page.looked = list->n;
+	if (form == TABLE)
+		put_table(&page);
+	sessions_release(list);
 	return status;
 }
 
@@ -248,6 +388,14 @@ set_up(struct ls *ls, struct settings *settings)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
 }
 
+static enum form
+set_form(enum form old, enum form form)
+{
+	if (old != TABLE && old != form)
+		option_wrong("of -i, -j and -q only one goes");
+	return form;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -258,27 +406,37 @@ main(int argc, char **argv)
 	};
 	struct settings settings;
 	struct ls ls = { 0 };
-	const char *after = NULL;
+	struct where where = { 0 };
+	const char *after = NULL, *why;
 	size_t count = 0;
-	bool json = false, quiet = false;
+	enum form form = TABLE;
 	int c, status;
 
 	log_init("rr-ls", LOG_LEVEL_WARN);
-	while ((c = getopt_long(argc, argv, "a:jn:q", longopts,
+	while ((c = getopt_long(argc, argv, "a:ijn:qw:", longopts,
 	    NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			after = optarg;
 			break;
+		case 'i':
+			form = set_form(form, ENTRIES);
+			break;
 		case 'j':
-			json = true;
+			form = set_form(form, JSON);
 			break;
 		case 'n':
 			count = (size_t)option_number("-n", optarg, 1,
 			    COUNT_MAX);
 			break;
 		case 'q':
-			quiet = true;
+			form = set_form(form, IDS);
+			break;
+		case 'w':
+			why = where_add(&where, optarg,
+			    (uint64_t)time(NULL) * 1000);
+			if (why != NULL)
+				option_wrong("-w: '%s' %s", optarg, why);
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
@@ -292,15 +450,18 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (argc > 0 && (after != NULL || count > 0))
-		option_wrong("-a and -n are for lists, not for ids");
+	if (argc > 0 && (after != NULL || count > 0 || where.any))
+		option_wrong("-a, -n and -w are for lists, not for ids");
 	if (argc > IDS_MAX)
 		option_wrong("too many ids");
-	if (quiet && (argc == 0 || json))
-		option_wrong("-q takes ids, and no -j");
+	if (form == IDS && argc == 0)
+		option_wrong("-q takes ids");
+	ls.whole = form == ENTRIES;
 	set_up(&ls, &settings);
-	status = argc > 0 ? run_ids(&ls, argv, argc, json, quiet) :
-	    run_page(&ls, after, count > 0 ? count : COUNT_DEFAULT, json);
+	status = argc > 0 ? run_ids(&ls, argv, argc, form) :
+	    run_page(&ls, after, count > 0 ? count : form == ENTRIES ?
+	    COUNT_MAX : COUNT_DEFAULT, &where,
+	    form);
 	s2_free(ls.s2);
 	settings_release(&settings);
 	log_exit_flushed(status);

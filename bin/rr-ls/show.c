@@ -39,12 +39,11 @@ get_number(jv object, const char *key, double *out)
 	return is && isfinite(*out);
 }
 
-/*
- * How long it is, ms: by the visitor's clock, else by what the recorder said
- * at the end, else by ours and S2's.
- */
-static double
-duration(const struct session *s)
+const char *const ls_counts[LS_COUNTS] = { "events", "bytes", "pages",
+    "errors", "rage", "dead", "active" };
+
+double
+session_duration(const struct session *s)
 {
 	double said;
 
@@ -54,6 +53,23 @@ duration(const struct session *s)
 	    said <= DURATION_MAX)
 		return said;
 	return s->seen > s->created ? (double)(s->seen - s->created) : 0;
+}
+
+static bool
+get_count(const struct session *s, enum ls_count which, double *out)
+{
+	if (get_number(s->stop, ls_counts[which], out) && *out >= 0)
+		return true;
+	*out = s->counts[which];
+	return s->counted;
+}
+
+double
+session_count(const struct session *s, enum ls_count which)
+{
+	double n;
+
+	return get_count(s, which, &n) ? n : 0;
 }
 
 static void
@@ -73,7 +89,6 @@ show_object(const struct session *s)
 {
 	static const char *const texts[] = { "url", "title", "user",
 	    "source" };
-	static const char *const counts[] = { "events", "bytes" };
 	jv o = jv_object();
 	double n;
 	size_t i;
@@ -89,17 +104,36 @@ show_object(const struct session *s)
 	put(&o, "records", jv_number((double)s->records));
 	put_number(&o, "first", s->has_first, (double)s->first);
 	put_number(&o, "last", s->has_last, (double)s->last);
-	put(&o, "duration", jv_number(duration(s)));
+	put(&o, "duration", jv_number(session_duration(s)));
 	put(&o, "seen", jv_number((double)s->seen));
 	for (i = 0; i < sizeof texts / sizeof *texts; i++)
 		put(&o, texts[i], get_kind(s->meta, texts[i],
 		    JV_KIND_STRING));
-	for (i = 0; i < sizeof counts / sizeof *counts; i++)
-		if (get_number(s->stop, counts[i], &n))
-			put(&o, counts[i], jv_number(n));
+	for (i = 0; i < LS_COUNTS; i++)
+		if (get_count(s, i, &n))
+			put(&o, ls_counts[i], jv_number(n));
 	put(&o, "meta", jv_copy(s->meta));
 	if (jv_get_kind(s->stop) == JV_KIND_OBJECT)
 		put(&o, "stop", jv_copy(s->stop));
+	return o;
+}
+
+jv
+show_entry(const struct session *s)
+{
+	jv o = jv_object(), times = jv_object();
+
+	put(&o, "id", jv_string(s->id));
+	put(&o, "meta", jv_copy(s->meta));
+	put(&o, "stop", jv_get_kind(s->stop) == JV_KIND_OBJECT ?
+	    jv_copy(s->stop) : jv_object());
+	put(&o, "records", jv_number((double)s->records));
+	put(&o, "seen", jv_number((double)s->seen));
+	if (s->has_first)
+		put(&times, "first", jv_number((double)s->first));
+	if (s->has_last)
+		put(&times, "last", jv_number((double)s->last));
+	put(&o, "counts", times);
 	return o;
 }
 
@@ -147,7 +181,7 @@ show_text(const struct session *s, FILE *out)
 {
 	char begun[32], length[32];
 	time_t at = (time_t)(s->created / 1000);
-	long long seconds = (long long)(duration(s) / 1000);
+	long long seconds = (long long)(session_duration(s) / 1000);
 	struct tm tm;
 
 	if (localtime_r(&at, &tm) == NULL ||

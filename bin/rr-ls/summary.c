@@ -155,12 +155,24 @@ take_answer(struct worker *w, struct session *s, bool last)
 	return rc == -1 ? -1 : count;
 }
 
+/* True if that job is of use: of one of the index only the end is read. */
+static bool
+is_wanted(const struct reading *rd, size_t job)
+{
+	const struct session *s = &rd->list->v[job / 2];
+
+	return !session_is_known(s) &&
+	    (job % 2 == 1 || !s->opened || s->doubtful);
+}
+
 /* Take the next job, if there is one. */
 static void
 next_job(struct worker *w)
 {
 	struct reading *rd = w->reading;
 
+	while (rd->next < 2 * rd->list->n && !is_wanted(rd, rd->next))
+		rd->next++;
 	if (rd->next == 2 * rd->list->n)
 		return;
 	w->job = rd->next++;
@@ -233,8 +245,6 @@ conclude(struct session *s, int64_t lease, uint64_t now)
 	s->late = jv_null();
 	if (s->records == 0)
 		s->seen = s->created;	/* it has only just been made */
-	if (s->records == 0)
-		s->seen = s->created;	/* it has only just been made */
 	if (s->error != NULL)
 		s->state = SESSION_UNKNOWN;
 	else if (s->stopped)
@@ -246,12 +256,16 @@ conclude(struct session *s, int64_t lease, uint64_t now)
 }
 
 int
-summary_read(struct ls *ls, struct sessions *list)
+summary_read(struct ls *ls, struct sessions *list, size_t from)
 {
-	struct reading rd = { .ls = ls, .list = list, .open = 2 * list->n };
+	struct reading rd = { .ls = ls, .list = list, .next = 2 * from };
 	struct timespec t;
-	size_t n = rd.open < CALLS_MAX ? rd.open : CALLS_MAX, i;
+	size_t n, i;
 	int rc = -1;
+
+	for (i = 2 * from; i < 2 * list->n; i++)
+		rd.open += is_wanted(&rd, i);
+	n = rd.open < CALLS_MAX ? rd.open : CALLS_MAX;
 
 	rd.unpacker = unpacker_new();
 	if (rd.unpacker == NULL)
@@ -267,7 +281,7 @@ summary_read(struct ls *ls, struct sessions *list)
 	while (rd.open > 0)
 		s2_wait(ls->s2, -1);
 	clock_gettime(CLOCK_REALTIME, &t);
-	for (i = 0; i < list->n; i++)
+	for (i = from; i < list->n; i++)
 		conclude(&list->v[i], ls->lease,
 		    (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
 	rc = 0;

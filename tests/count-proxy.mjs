@@ -1,0 +1,16 @@
+// An HTTP/2 proxy that writes a line a request: node count-proxy.mjs PORT TO
+import http2 from 'node:http2';
+
+const [port, to] = process.argv.slice(2);
+const there = http2.connect(to);
+
+http2.createServer().on('stream', (from, headers) => {
+  console.log(headers[':method'], headers[':path']);
+  const on = there.request(headers);
+  on.on('response', (answer) => {
+    from.respond(answer);
+    on.pipe(from);
+  });
+  for (const s of [on, from]) s.on('error', () => { on.close(); from.close(); });
+  from.pipe(on);
+}).listen(Number(port), '127.0.0.1', () => console.log('ready'));
