@@ -174,6 +174,7 @@ install: all
 	install -m 644 scripts/common.sh scripts/prices.conf build/lib/loopback.so $(D)$(LIBDIR)
 	install scripts/routes/* $(D)$(LIBDIR)/routes
 	chmod 644 $(D)$(LIBDIR)/routes/common.sh
+	install -D scripts/completions/words $(D)$(LIBDIR)/completions/words
 	for s in $(SCRIPTS); do \
 		ln -sfr $(D)$(LIBDIR)/$$s $(D)$(BINDIR)/$$s; done
 	install -m 644 $(BUILD)/web/* $(D)$(DATADIR)/web

@@ -472,6 +472,54 @@ whole() {
 	grep -q "<stat $id>" said
 }
 
+@test "the examples of the pages" {
+	local id page
+	printf '%s\n' \
+	    '{"type":4,"data":{"href":"https://x/"},"timestamp":1767225600000}' \
+	    '{"type":2,"data":{},"timestamp":1767225600001}' \
+	    '{"type":5,"data":{"tag":"rr.error"},"timestamp":1767225661000}' \
+	    '{"type":5,"data":{"tag":"rr.rage","x":"checkout"},"timestamp":1767225662000}' \
+	    '{"type":3,"data":{"source":5,"text":"secret"},"timestamp":1767225800000}' >a.ndjson
+	id=$(rr import a.ndjson)
+	export BROWSER=''
+	unset DISPLAY WAYLAND_DISPLAY
+	for page in stat grep open cut redact; do
+		page_examples "$ROOT/scripts/rr-$page.1"
+	done | sed "s/3f2a/$id/" >script
+	bash -ec "$(<script)" >said
+	sed 's/[0-9a-z]\{25\}/ID/; /^created/d; /^stored/d' said | diff - <(
+		cat <<-'EOF'
+		id        ID
+		state     stopped
+		records   6
+		duration  0:03:20
+		tabs      1
+		batches   1
+		events    5
+		pages     1
+		clicks    0
+		inputs    1
+		errors    1
+		console   0
+		rage      1
+		dead      0
+		gaps      0
+		EOF
+		printf 'raw       %d\nID\n' "$(wc -c <a.ndjson)"
+		grep checkout a.ndjson
+		printf 'ID\nhttp://127.0.0.1:8788/?id=ID#t=90000\nID\n'
+	)
+	head -c 15 part.html | grep -q '<!doctype html>'
+	run -66 rr cat "$id"
+	run -1 rr grep secret
+
+	id=$(rr import a.ndjson)
+	page_examples "$ROOT/scripts/rr.1" | sed "s/3f2a/$id/; /^rr up$/d" >script
+	grep -q 'rr cat -s 1:00' script
+	bash -ec "$(<script)" >said
+	sed -n 3,4p a.ndjson | diff - <(grep '^{' said)
+}
+
 @test "rr commands: wrong use" {
 	local args
 	while read -r args; do
