@@ -56,7 +56,8 @@ LIB_C    := $(wildcard lib/*.c)
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 SCRIPTS  := $(notdir $(filter-out %.1 %.7,$(wildcard scripts/rr scripts/rr-*)))
 SHELLS   := $(shell grep -lE '^\#!/bin/(ba)?sh|^\# shellcheck shell' scripts/* \
-	scripts/routes/* scripts/completions/* examples/pipelines/* tests/* .ci/run 2>/dev/null)
+	scripts/routes/* scripts/completions/* examples/scale \
+	examples/pipelines/* tests/* .ci/run 2>/dev/null)
 PAGES    := $(wildcard bin/*/*.[1-9] lib/*.[1-9] scripts/*.[1-9] \
 	systemd/*.[1-9])
 UNITS_C  := $(wildcard tests/unit/*.c)

@@ -52,3 +52,19 @@ setup() {
 	grep -q '<script src="http://127.0.0.1:8787/rr.js" data-key="dev"' \
 	    "$ROOT/examples/site.html"
 }
+
+@test "examples: scale says what rr-scale(7) says" {
+	local scale=$ROOT/examples/scale page=$ROOT/scripts/rr-scale.7
+	{
+		"$scale"
+		"$scale" live=20000
+	} | sed 's/ *$//' >said
+	sed -n '/^\.Bd -literal$/,/^\.Ed/{ /^\./!p; }' "$page" | diff said -
+	page_examples "$page" | sed "s,/.*/examples/scale,$scale," >script
+	[ "$(wc -l <script)" = 3 ]
+	bash -euo pipefail script >output
+	# What the balancer does is a matter of operations alone.
+	[ "$("$scale" sticky=0 | diff <("$scale") - | grep -c 'append oper')" = 2 ]
+	run -64 "$scale" days
+	run -64 "$scale" nosuch=1
+}
