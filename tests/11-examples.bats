@@ -48,6 +48,49 @@ setup() {
 	    '{"type":3, "timestamp":1.50}' | cmp - masked
 }
 
+@test "examples: strip-query.jq takes the queries, and leaves the rest" {
+	printf '%s\n' \
+	    '{"type":4,"data":{"href":"https://shop.example/a?mail=x#top","width":1}}' \
+	    '{"type":2,"data":{"node":{"attributes":{"href":"/b?c","title":"/b?c","src":"data:,?"}}}}' \
+	    '{"type":3, "data":{"text":"why? #1"}, "timestamp":1.50}' |
+	    rr-frame -F "$ROOT/examples/strip-query.jq" | rr-reassemble >out
+	diff - out <<-'EOF'
+	{"type":4,"data":{"href":"https://shop.example/a","width":1}}
+	{"type":2,"data":{"node":{"attributes":{"href":"/b","title":"/b?c","src":"data:,?"}}}}
+	{"type":3, "data":{"text":"why? #1"}, "timestamp":1.50}
+	EOF
+}
+
+@test "examples: drop-pages leaves out a page, and nothing of the others" {
+	local id copy
+	id=$(rr import "$DATA/real-hogflix-four-pages.ndjson")
+	copy=$(rr cat -d "$id" | drop-pages '/demo/2\?' | rr import -)
+	# Its events stand together: from its Meta event to the next one.
+	awk '/"type":4,/ { hide = /demo\/2\?/ } !hide' \
+	    "$DATA/real-hogflix-four-pages.ndjson" >should
+	[ "$(wc -l <should)" -lt "$(wc -l <"$DATA/real-hogflix-four-pages.ndjson")" ]
+	rr cat "$copy" | cmp - should
+}
+
+@test "examples: hash-user leaves no name" {
+	local id new
+	echo 0123456789abcdef >key
+	printf '%s\n' '{"type":5,"data":{"tag":"login","payload":"Ann \"A\" B"}}' \
+	    '{"type":3, "data":{}}' >in
+	id=$(rr import -m '{"user":"Ann \"A\" B","source":"web"}' in)
+	new=$(hash-user key "$id")
+	rr ls -j "$new" | jq -c '[.user, .source]' >out
+	echo '["u-HASH","web"]' | sed "s/HASH/$(printf '%s\n%s' \
+	    0123456789abcdef '
+Ann "A" B' | sha256sum | head -c 16)/" | diff - out
+	[ "$(rr cat "$new" | tail -n 1)" = '{"type":3, "data":{}}' ]
+	rr cat "$new" | grep -q '"payload":"u-'
+	run -1 rr grep -i ann
+	id=$(rr import in)
+	run -65 hash-user key "$id"
+	rr cat "$id" | cmp - in
+}
+
 @test "examples: the page that is recorded names what rr up serves" {
 	grep -q '<script src="http://127.0.0.1:8787/rr.js" data-key="dev"' \
 	    "$ROOT/examples/site.html"

@@ -513,6 +513,15 @@ whole() {
 	run -66 rr cat "$id"
 	run -1 rr grep secret
 
+	# What joins; what comes before is run elsewhere.
+	rr import -m '{"user":"ann"}' a.ndjson >ann
+	id=$(rr import a.ndjson)
+	export id
+	page_examples "$ROOT/scripts/rr.7" | sed -n '/^rr ls/,$p' >script
+	bash -ec "$(<script)" >said
+	[ "$(grep -c '^duration  0:03:20$' said)" = 3 ]
+	run -66 rr cat "$(<ann)"
+
 	id=$(rr import a.ndjson)
 	page_examples "$ROOT/scripts/rr.1" | sed "s/3f2a/$id/; /^rr up$/d" >script
 	grep -q 'rr cat -s 1:00' script
