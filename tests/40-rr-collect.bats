@@ -637,7 +637,7 @@ $E" ]
 @test "rr-collect: S2 away: away, not ready; then all goes on" {
 	start_s2 s2
 	new_basin
-	start_ring
+	start_ring -M "unix:$PWD/metrics"
 	open_session
 	says 200 stored -d "$E" "$session/lines?token=$token&tab=a&batch=1"
 	kill -STOP -- "-$s2_pid"
@@ -652,6 +652,8 @@ $E" ]
 	ended "$waiting" 50
 	[ "$(cat "$waiting.out")" = 503 ]
 	[ "$(jq -r .verdict away)" = away ]
+	curl -s --unix-socket metrics http://x/metrics | grep -E '^rrpipe_collect_refused_total.* [1-9]' |
+	    cmp - <(echo 'rrpipe_collect_refused_total{verdict="away",reason="storage"} 1')
 	start_s2 s2
 	stores_it() {
 		says 200 stored -d "$E" "$session/lines?token=$token&tab=a&batch=2"

@@ -174,6 +174,9 @@ cut_file() {
 	# And many at once, each changing over now and then.
 	"$sender" -r -c 16 -s 4 -n 40 -x 3 -o acked "$one" "$two"
 	check_acked acked
+	# Each batch to the other one, as a proxy in turn would have it.
+	"$sender" -r -c 8 -s 2 -n 20 -x 1 -o acked "$one" "$two"
+	check_acked acked
 }
 
 # check_acked FILE: of each tab in it, what was acknowledged can be read, once

@@ -154,6 +154,49 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	refused 409 closed fenced -d "$E" "$session/lines?token=$token&tab=a&batch=1"
 }
 
+@test "metrics: under load recorders are slowed down, and the rest refused" {
+	start_s2
+	new_basin
+	start_ring --max-stored 40 --max-memory 1048576
+	local lines n
+	open_session dev
+	lines="$session/lines?token=$token&tab=a&batch"
+	says 200 stored -d "$E" "$lines=1"
+	[ "$(jq .flush answer)" = 5000 ]
+	{ printf '{"a":"'; head -c 1500000 /dev/zero | tr '\0' 1; printf '"}'; } >large
+	moves 'refused{verdict="away",reason="memory"} 1' \
+	    says 503 away --data-binary @large "$lines=2"
+	kill -STOP -- "-$s2_pid"
+	# beats FIRST LAST: so many, which S2 does not answer.
+	beats() {
+		for ((n = $1; n <= $2; n++)); do
+			((n == $1)) || echo next
+			printf 'url = "%s"\ndata = ""\noutput = "/dev/null"\n' \
+			    "$session/beat?token=$token&tab=$n"
+		done >"beats.$1"
+		start curl -s --parallel --parallel-immediate -K "$PWD/beats.$1"
+	}
+	waiting_units() {
+		(($(figure rrpipe_collect_waiting_units) >= $1))
+	}
+	beats 1 22
+	wait_until 10 waiting_units 22
+	# What needs no S2 is answered, and told to come less often.
+	moves 'batches{result="repeated"} 1' says 200 stored -d "$E" "$lines=1"
+	[ "$(jq .flush answer)" = 10000 ]
+	beats 23 45
+	wait_until 10 waiting_units 40
+	local full='rrpipe_collect_refused_total{verdict="away",reason="full"}' before
+	before=$(figure "$full")
+	says 503 away -d "$E" "$lines=2"
+	[ "$(jq .retry answer)" = 2000 ]
+	(($(figure "$full") > before))
+	kill -CONT -- "-$s2_pid"
+	wait_until 20 eval '(($(figure rrpipe_collect_waiting_units) == 0))'
+	says 200 stored -d "$E" "$lines=2"
+	[ "$(jq .flush answer)" = 5000 ]
+}
+
 @test "metrics: bytes, sessions, times, and S2's part" {
 	start_ring
 	local fenced

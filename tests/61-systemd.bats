@@ -66,6 +66,22 @@ teardown_file() {
 	echo "$id" >"$BATS_FILE_TMPDIR/id"
 }
 
+@test "rr top reads what the units tell" {
+	local run user
+	run=/proc/$(leader)/root/run
+	rr top -n 1 "unix:$run/rr-collect/metrics.sock" \
+	    "unix:$run/rr-view/metrics.sock" | tee all
+	tail -n 1 all | grep '^yes [1-9][0-9]* 0 '
+	curl -sSf --unix-socket "$run/rr-collect/metrics.sock" \
+	    http://x/metrics | grep '^rrpipe_collect_opened_total [1-9]'
+	as rr-collect test -w /run/rr-collect/metrics.sock
+	as rr-view test -w /run/rr-view/metrics.sock
+	for user in rr-view s2-lite; do
+		as "$user" test -w /run/rr-collect/metrics.sock && fail "$user"
+	done
+	on_net curl -sSf "$DASHBOARD/health/ready" | jq -e .ready
+}
+
 @test "the collector knows who is watched by the dashboard" {
 	local open url
 	open=$(on_net curl -sSf -X POST "$COLLECTOR/v1/sessions?key=dev")
