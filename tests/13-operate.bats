@@ -670,3 +670,62 @@ fake_systemd() {
 	# Somebody was forgotten.
 	run -66 rr cat "$id"
 }
+
+# ---- a downgrade ----
+
+# later ID: appends what a later version would have written.
+later() {
+	printf ':record head=2108000000000151 body=eA==\n:end\n' | rr-frame |
+	    s2-append "$(s2-stream name "$1")"
+}
+
+@test "downgrade: readers say that a later version wrote it" {
+	new_basin
+	printf '%s\n' '{"type":3,"timestamp":5}' | rr-frame >rec
+	id=$(s2-stream new)
+	uri=$(s2-stream name "$id")
+	s2-append -c "$uri" <rec
+	later "$id"
+	run -3 --separate-stderr rr cat "$id"
+	[ "$output" = '{"type":3,"timestamp":5}' ]
+	[ "${stderr##*$'\n'}" = 'rr-reassemble: 1 records were written by a later version, and cannot be read' ]
+	run -0 --separate-stderr rr-ls "$id"
+	[[ $output == "$id live "* ]]
+	[ "$stderr" = "rr-ls: $id: some of it was written by a later version; what is shown leaves that out" ]
+	# What it does not know it carries along.
+	rr cat -d "$id" 2>/dev/null >lines || [ $? = 3 ]
+	grep -q '^:record .*head=2108000000000151 body=eA==' lines
+}
+
+@test "downgrade: the collector does not write into what it does not know" {
+	local answer code
+	new_basin
+	RR_LISTEN_COLLECT=127.0.0.1:$(free_port)
+	base=http://$RR_LISTEN_COLLECT/v1/sessions
+	post() {
+		code=$(curl -sS -o answer -w '%{http_code}' --data-binary \
+		    '{"type":3,"timestamp":'"$1"'}' "$base/$id/lines?token=$token")
+	}
+	start rr-ingest -l "$RR_LISTEN_COLLECT" -S secret
+	wait_until 20 curl -sf -o /dev/null "http://$RR_LISTEN_COLLECT/health/ready"
+	answer=$(curl -sS --fail-with-body -X POST "$base?key=dev")
+	id=$(jq -r .id <<<"$answer") token=$(jq -r .token <<<"$answer")
+	post 1
+	[ "$code" = 200 ]
+	stop "$pid"
+	# A later version takes its place for a while.
+	later "$id"
+	before=$(s2-stream tail "$(s2-stream name "$id")")
+	start rr-ingest -l "$RR_LISTEN_COLLECT" -S secret
+	wait_until 20 curl -sf -o /dev/null "http://$RR_LISTEN_COLLECT/health/ready"
+	post 2
+	[ "$code" = 409 ]
+	[ "$(jq -r .verdict answer)" = closed ]
+	grep -Fq "session $id was written by a later version; its recorder is told to open a new one" "$pid.err"
+	[ "$(s2-stream tail "$(s2-stream name "$id")")" = "$before" ]
+	# And a new one it may.
+	answer=$(curl -sS --fail-with-body -X POST "$base?key=dev")
+	id=$(jq -r .id <<<"$answer") token=$(jq -r .token <<<"$answer")
+	post 3
+	[ "$code" = 200 ]
+}

@@ -195,9 +195,15 @@ take_seen(struct ring *r, struct ring_slot *slot, const struct directive *d)
 		raw[i / 2] = (unsigned char)(hex_value(text[i]) << 4 |
 		    hex_value(text[i + 1]));
 	}
-	if (record_head_get(raw, (size_t)n / 2, &head) == 0) {
+	switch (record_head_get(raw, (size_t)n / 2, &head)) {
+	case 0:
 		record.head = &head;
 		r->program.seen(slot->unit, &record);
+		break;
+	case 1:
+		record.later = true;
+		r->program.seen(slot->unit, &record);
+		break;
 	}
 	return 0;
 }

@@ -42,11 +42,15 @@ struct ring_answer {
 	uint64_t time;		/* S2's, ms */
 };
 
-/* A record that a probe saw: its head, or what the fence was set to. */
+/*
+ * A record that a probe saw: its head, or what the fence was set to, or one
+ * that a later version wrote.
+ */
 struct ring_record {
 	uint64_t seq;
-	const struct record_head *head;	/* or NULL: a fence */
+	const struct record_head *head;	/* or NULL: one of the others */
 	const char *fence;
+	bool later;
 };
 
 struct ring_program {

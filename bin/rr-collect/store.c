@@ -617,6 +617,14 @@ see(void *arg, const struct ring_record *r)
 		return;
 	if (r->seq < s->seen_first)
 		s->seen_first = r->seq;
+	if (r->later) {
+		/* What it holds is not known, so nothing is added to it. */
+		if (!s->stopped)
+			log_warn("session %s was written by a later version; "
+			    "its recorder is told to open a new one", s->id);
+		s->stopped = true;
+		return;
+	}
 	if (h == NULL) {
 		s->stopped = strcmp(r->fence, "stopped") == 0;
 		return;

@@ -75,6 +75,7 @@ struct session {
 	bool told;		/* it told all */
 	bool counted;
 	double counts[LS_COUNTS];
+	bool later;		/* has records of a later version */
 };
 
 /* True if it need not be read. */

@@ -109,8 +109,11 @@ take_session_record(struct reading *rd, struct session *s,
 {
 	struct record_head h;
 	jv v;
+	int got = record_head_get(r->value, r->value_len, &h);
 
-	if (record_head_get(r->value, r->value_len, &h) != 0)
+	if (got == 1)
+		s->later = true;
+	if (got != 0)
 		return;
 	take_times(s, &h, first, last);
 	if (h.kind != RECORD_META && h.kind != RECORD_STOP)
