@@ -474,3 +474,59 @@ events() {
 	done
 	run -64 rr-ls -w min=1 "$a"
 }
+
+@test "rr rm: by user and time, with a preview and a receipt, and nothing is left" {
+	new_basin
+	start_collector
+	local ann=() bob receipt
+	for _ in 1 2; do
+		record '{"url":"https://x/\u001b[2J","user":"ann"}'
+		ann+=("$id")
+		post stop '' '{}' stopped
+	done
+	record '{"user":"bob"}'
+	bob=$id
+	in_index_all() { [[ $(index_entries | wc -l) -eq 5 ]]; }
+	wait_until 5 in_index_all
+	run -64 rr rm
+	run -64 rr rm -u ann "$bob"
+	run -64 rr rm -u ann
+	run -64 rr rm -f -b soon
+	run -66 rr rm -f zzzz
+	[[ $(rr rm -f -u nobody) == '' ]]
+	rr rm -n -u ann >preview
+	[[ $(awk '{ print $1 }' preview) == "${ann[1]}"$'\n'"${ann[0]}" ]]
+	run ! grep -P '\x1b' preview
+	[[ $(rr rm -n -b 1h) == '' ]]
+	# On a terminal it asks.
+	run -0 script -qec 'rr rm -u ann' /dev/null <<<n
+	[[ $output == *'Delete 2 of them, for good?'* ]]
+	[[ $(rr-ls -j | jq '.sessions | length') -eq 3 ]]
+	rr rm -f -x -u ann >receipt
+	[[ $(jq -r .deleted receipt) == "${ann[1]}"$'\n'"${ann[0]}" ]]
+	[[ $(jq -c '[.stream, .records, .user]' receipt | head -n 1) == \
+	    "[\"$(s2-stream name "${ann[1]}" | sed 's,^s2://[^/]*/,,')\",4,\"ann\"]" ]]
+	[[ $(jq -r .at receipt | head -n 1) == 20*Z ]]
+	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$bob" ]]
+	is_forgotten() { [[ $(index_entries) != *"${ann[0]}"* ]]; }
+	wait_until 10 is_forgotten
+	run ! in_index ann
+	in_index bob
+	# Without -x it is told that it is gone.
+	rr rm -f -b "$(($(date +%s%3N) + 1000))" >receipt
+	[[ $(jq -r .deleted receipt) == "$bob" ]]
+	in_index '"gone":true'
+	[[ $(rr-ls) == '' ]]
+}
+
+@test "rr rm: the examples of its page" {
+	new_basin
+	session ':meta {"user":"ann"}'
+	local ann=$id
+	session ':meta {"user":"bob"}'
+	page_examples "$ROOT/scripts/rr-rm.1" >script
+	bash -euo pipefail script >got
+	[[ $(<got) == "$ann "* ]]
+	[[ $(jq -r .deleted receipt) == "$ann" ]]
+	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$id" ]]
+}

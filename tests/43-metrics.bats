@@ -213,7 +213,7 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	[ "$(figure 'rrpipe_collect_sessions{state="live"}')" = 1 ]
 	[ "$(figure rrpipe_collect_ack_seconds_count)" = 1 ]
 	[ "$(figure 'rrpipe_collect_ack_seconds_bucket{le="+Inf"}')" = 1 ]
-	[ "$(figure rrpipe_collect_waiting_units)" = 0 ]
+	wait_until 5 eval '(($(figure rrpipe_collect_waiting_units) == 0))'
 	[ "$(figure 'rrpipe_collect_waiting_bytes{where="bodies"}')" = 0 ]
 	[ "$(figure rrpipe_collect_ready)" = 1 ]
 	# S2's come once a second.

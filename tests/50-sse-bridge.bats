@@ -274,6 +274,8 @@ has() {
 	local s=$at/api/sessions
 	[ "$(curl -s "$s")" = '<list><limit=50>' ]
 	[ "$(curl -s "$s?limit=7&after=sessions/12-ab")" = '<list><limit=7><after=sessions/12-ab>' ]
+	[ "$(curl -s "$s?errors=1&url=a%20b%26&no=x&state=live")" = \
+	    '<list><limit=50><state=live><url=a b&><errors=1>' ]
 	[ "$(curl -s "$s/$id")" = "<show><$id>" ]
 	[ "$(curl -s "$s/$id/lines")" = "<lines><$id><from=start>" ]
 	[ "$(curl -s "$s/$id/lines?from=snapshot&count=3")" = "<lines><$id><from=snapshot><count=3>" ]
@@ -286,7 +288,7 @@ has() {
 	[[ $(answer -X POST -H 'X-RR: 1' "$s/$id/export") == 405* ]]
 	local query
 	for query in '?limit=0' '?limit=x' '?limit=' '?limit=99999' '?after=' \
-	    '?after=a%20b' '?after=%24(id)' '?after=a%0ab' \
+	    '?after=a%20b' '?errors=x' '?user=a%0ab' '?url=' '?after=%24(id)' '?after=a%0ab' \
 	    "?after=$(printf '%0400d' 1)" "/$id/lines?from=-1" \
 	    "/$id/lines?from=1e3" "/$id/lines?from=99999999999999999999" \
 	    "/$id/lines?count=0" "/$id/export?format=mp4" "/$id/live" "/$id/live?from=start"; do

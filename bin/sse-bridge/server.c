@@ -13,6 +13,7 @@
 
 #define BODY_MAX	4096	/* bytes of a body, which nobody wants */
 #define LIST_MAX	1000	/* sessions a page */
+#define TEXT_MAX	200	/* bytes of a text that is looked for */
 #define RETRY_AFTER	"2"	/* s, when there is too much to do, or no S2 */
 
 #define JSON_TYPE	"application/json"
@@ -69,6 +70,9 @@ server_command_error(struct http_request *r, int status)
 		break;
 	case EXIT_TRYAGAIN:
 		server_busy(r, "S2 is away; try again later");
+		break;
+	case EXIT_USAGE:
+		server_error(r, 400, "a value of the query is wrong");
 		break;
 	default:
 		snprintf(text, sizeof text, "the command failed with status "
@@ -182,19 +186,48 @@ query_argument(struct http_request *r, const char *key, const char *otherwise,
 	return true;
 }
 
+/* Some text of one line, as long as an argument may be. */
+static bool
+is_text(const char *s)
+{
+	size_t i;
+
+	for (i = 0; s[i] != '\0'; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			return false;
+	return i > 0 && i <= TEXT_MAX;
+}
+
+/* What rr-ls(1) takes for -w is for it to judge. */
 static void
 serve_list(struct http_request *r)
 {
-	struct argument limit, after;
-	const char *args[3] = { NULL };
+	static const struct {
+		const char *key, *otherwise;
+		bool (*is_good)(const char *);
+	} keys[] = {
+		{ "limit", "50", is_limit }, { "after", NULL, is_stream },
+		{ "since", NULL, is_text }, { "until", NULL, is_text },
+		{ "state", NULL, is_text }, { "user", NULL, is_text },
+		{ "source", NULL, is_text }, { "url", NULL, is_text },
+		{ "text", NULL, is_text }, { "min", NULL, is_count },
+		{ "max", NULL, is_count }, { "active", NULL, is_count },
+		{ "events", NULL, is_count }, { "pages", NULL, is_count },
+		{ "errors", NULL, is_count }, { "rage", NULL, is_count },
+		{ "dead", NULL, is_count },
+	};
+	struct argument list[sizeof keys / sizeof *keys];
+	const char *args[sizeof keys / sizeof *keys + 1] = { NULL };
+	size_t i;
 	int n = 0;
 
-	if (!query_argument(r, "limit", "50", is_limit, &limit) ||
-	    !query_argument(r, "after", NULL, is_stream, &after))
-		return;
-	args[n++] = limit.text;
-	if (after.text[0] != '\0')
-		args[n++] = after.text;
+	for (i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (!query_argument(r, keys[i].key, keys[i].otherwise,
+		    keys[i].is_good, &list[i]))
+			return;
+		if (list[i].text[0] != '\0')
+			args[n++] = list[i].text;
+	}
 	route_start(r, "list", args, JSON_TYPE, false);
 }
 
@@ -287,6 +320,13 @@ serve_api(struct http_request *r)
 	if (r->nsegments == 2) {
 		if (m == HTTP_GET)
 			serve_list(r);
+		else
+			refuse_method(r, "GET");
+		return;
+	}
+	if (r->nsegments == 3 && http_segment_is(r, 2, "changes")) {
+		if (m == HTTP_GET)
+			serve_live(r, "index");
 		else
 			refuse_method(r, "GET");
 		return;

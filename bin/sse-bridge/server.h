@@ -21,7 +21,7 @@
 #define SERVER_QUEUE_MAX	256	/* that wait; more are told to retry */
 #define SERVER_CSP_MAX		4096	/* bytes of csp.txt */
 
-#define SERVER_ARGS_MAX		4	/* arguments of a command */
+#define SERVER_ARGS_MAX		18	/* arguments of a command */
 #define SERVER_ARG_MAX		320	/* bytes of one, with NUL */
 
 struct queue;

@@ -80,6 +80,30 @@ await test(async (rig) => {
   await page.click('.note button');
   await until('all again', async () => await page.locator('.sessions li').count() === 2);
 
+  // Conditions are the server's to judge, and stand in the address.
+  await page.click('text=Filters');
+  await page.fill('.fields [name=url]', '/SHOP');
+  await until('the shop alone', async () => await page.locator('.sessions li:not(.skeleton)').count() === 1);
+  assert.match(page.url(), /url=%2FSHOP/);
+  await page.fill('.fields [name=errors]', '1000');
+  await page.waitForSelector('.note.bare');
+  await accessible(page, 'filters');
+  await shoot(page, 'filters');
+  await page.reload();
+  await page.waitForSelector('.note.bare');
+  assert.equal(await page.inputValue('.fields [name=errors]'), '1000');
+  for (const [name, colorScheme, width] of [['dark', 'dark', 1400], ['phone', 'light', 320]]) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    await shoot(page, `filters-${name}`);
+  }
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 320), 'nothing is wider than a phone');
+  await page.setViewportSize({ width: 1400, height: 900 });
+  await page.click('.note button');
+  await until('all of them', async () => await page.locator('.sessions li:not(.skeleton)').count() === 2);
+  assert.equal(new URL(page.url()).search, '');
+  await page.click('text=Filters');
+
   // The keyboard alone: to a session, through it, and back.
   await page.locator('h1, body').first().click({ position: { x: 5, y: 5 } });
   await page.keyboard.press('ArrowDown');

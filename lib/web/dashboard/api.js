@@ -29,10 +29,25 @@ async function request(path, init) {
   throw new Failure(answer.status, text.slice(0, 300) || answer.statusText, 1e3 * answer.headers.get('retry-after'));
 }
 
-export const list = (limit, after, signal) => request(`?limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ''}`, { signal }).then((r) => r.json());
+/** @param {object} where conditions, as rr-ls(1) has them */
+export const list = (limit, after, where, signal) => request('?' + new URLSearchParams({ limit, ...after && { after }, ...where }), { signal }).then((r) => r.json());
 export const session = (id, signal) => request(`/${id}`, { signal }).then((r) => r.json());
 export const stop = (id) => request(`/${id}/stop`, { method: 'POST' });
 export const remove = (id) => request(`/${id}`, { method: 'DELETE' });
+
+/** Calls `on` for each entry that the index gets from there on; `lost` when it cannot be followed. */
+export function changes(from, on, lost) {
+  const source = new EventSource(`/api/sessions/changes?from=${from}`);
+  source.addEventListener('meta', on);
+  const end = () => {
+    source.close();
+    lost();
+  };
+  source.addEventListener('resync', end);
+  source.addEventListener('end', end);
+  source.addEventListener('error', () => source.readyState === 2 && end());
+  return () => source.close();
+}
 
 /** @returns {{name: string, json?: object, [key: string]: any}} a directive's parts */
 export function directive(line) {

@@ -4,48 +4,95 @@ import * as api from './api.js';
 import { ago, bytes, h, icon, place, span, when } from './dom.js';
 
 const PAGE = 50;
-const FRESH = 2000;             // ms between looks while this page is seen
+const FRESH = 2000;             // ms between looks while nothing tells of changes
+const QUIET = 10e3;             // and while something does
 const MOST_WAIT = 30e3;
+const CATCH_UP = 4;             // pages, after which the list begins anew
+
+/** Conditions, as they stand in this page's address and in the list's. */
+const FIELDS = [
+  ['user', 'User', 'text', 'Exactly'], ['source', 'Source', 'text', 'Exactly'], ['url', 'Page', 'text', 'Part of its address'],
+  ['since', 'Since', 'date'], ['until', 'Before', 'date'],
+  ['min', 'At least', 'number', 'seconds'], ['max', 'At most', 'number', 'seconds'], ['active', 'Active', 'number', 'seconds at least'],
+  ['errors', 'Errors', 'number', 'at least'], ['rage', 'Rage clicks', 'number', 'at least'], ['dead', 'Dead clicks', 'number', 'at least'],
+];
 
 /** @param {{open(id: string): void}} app */
 export function list(app) {
   const gone = new AbortController();
   const { signal } = gone;
   const params = new URLSearchParams(location.search);
-  let sessions = new Map(), next = null, more = false, tries = 0, timer = 0, known = false;
+  let sessions = new Map(), next = null, more = false, tries = 0, timer = 0, known = false, unfollow = null, typed = 0, searching = null, looked = 0;
+  const wanted = Object.fromEntries(FIELDS.map(([key]) => [key, params.get(key) || '']));
   let query = params.get('q') || '', only = params.get('state') || 'all';
 
   const search = h('input', { type: 'search', value: query, placeholder: 'Find by page, user, source or id', 'aria-label': 'Find sessions', oninput() {
     query = search.value.trim();
-    remember();
-    draw();
+    anewSoon();
   } });
   const states = h('.segments', { role: 'group', 'aria-label': 'State' }, ['all', 'live', 'past'].map((s) =>
     h('button', { 'aria-pressed': String(s === only), onclick() {
       only = s;
       for (const b of states.children) b.setAttribute('aria-pressed', String(b.textContent.toLowerCase().startsWith(s)));
-      remember();
-      draw();
+      anew();
     } }, s === 'live' ? [h('i'), 'Live'] : s[0].toUpperCase() + s.slice(1))));
   const note = h('.note', { role: 'status', hidden: true });
   const rows = h('ul.sessions', { 'aria-label': 'Sessions' });
   const moreButton = h('button.quiet.more', { hidden: true, onclick: () => older() }, 'Older sessions');
   const count = h('p.count', {}, ' ');
-  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, count), note, rows, moreButton);
+  const fields = h('.fields', { id: 'fields', hidden: !FIELDS.some(([key]) => wanted[key]) }, FIELDS.map(([key, name, type, hint]) =>
+    h('label', {}, h('span', {}, name), h('input', { type, name: key, value: wanted[key], placeholder: hint || '', min: 1, step: 1, oninput(e) {
+      wanted[key] = e.target.validity.valid ? e.target.value.trim() : '';
+      anewSoon();
+    } }))));
+  const fieldsButton = h('button.quiet', { 'aria-controls': 'fields', 'aria-expanded': String(!fields.hidden), onclick() {
+    fields.hidden = !fields.hidden;
+    fieldsButton.setAttribute('aria-expanded', String(!fields.hidden));
+  } }, 'Filters');
+  const progress = h('.progress', { role: 'status', hidden: true });
+  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, count), fields, progress, note, rows, moreButton);
   document.title = 'Sessions · rrpipe';
 
   function remember() {
     const q = new URLSearchParams();
     if (query) q.set('q', query);
     if (only !== 'all') q.set('state', only);
+    for (const [key] of FIELDS) if (wanted[key]) q.set(key, wanted[key]);
     history.replaceState(null, '', location.pathname + (q.size ? `?${q}` : ''));
   }
 
-  const matches = (s) => {
-    if (only === 'live' && s.state !== 'live' || only === 'past' && s.state === 'live') return false;
-    const text = [s.url, s.title, s.user, s.source, s.id].filter(Boolean).join(' ').toLowerCase();
-    return query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-  };
+  /** What the list is asked for. */
+  function where() {
+    const w = {};
+    if (query) w.text = query;
+    if (only !== 'all') w.state = only;
+    for (const [key] of FIELDS) if (wanted[key]) w[key] = wanted[key];
+    return w;
+  }
+  const narrowed = () => Object.keys(where()).length > 0;
+
+  function anew() {
+    clearTimeout(typed);
+    remember();
+    searching?.abort();
+    sessions.clear();
+    known = more = false;
+    next = null;
+    moreButton.hidden = note.hidden = true;
+    skeleton();
+    look();
+  }
+  function anewSoon() {
+    clearTimeout(typed);
+    typed = setTimeout(anew, 300);
+  }
+
+  const facts = (s) => [
+    s.pages > 0 && h('span', {}, `${s.pages.toLocaleString()} ${s.pages === 1 ? 'page' : 'pages'}`),
+    s.errors > 0 && h('span.bad', {}, `${s.errors.toLocaleString()} ${s.errors === 1 ? 'error' : 'errors'}`),
+    s.rage > 0 && h('span.bad', {}, `${s.rage.toLocaleString()} rage`),
+    s.dead > 0 && h('span', {}, `${s.dead.toLocaleString()} dead`),
+  ];
 
   function fill(el, s) {
     const p = place(s.url);
@@ -56,14 +103,15 @@ export function list(app) {
       h('span.mark.' + s.state, { title: { live: 'Live', stopped: 'Stopped', ended: 'Ended: nothing came any more' }[s.state] || '' }, h('i')),
       h('span.page', {}, h('b', {}, s.title || p.path || 'Untitled'), h('span', {}, p.host + p.path || s.id)),
       h('span.user', {}, s.user || h('span.soft', {}, 'anonymous'), s.source ? h('span.source', {}, s.source) : ''),
-      h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.events != null ? `${s.events.toLocaleString()} events` : `${(s.records || 0).toLocaleString()} records`)),
+      h('span.facts', {}, facts(s)),
+      h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.active > 0 ? `${span(s.active)} active` : s.events != null ? `${s.events.toLocaleString()} events` : `${(s.records || 0).toLocaleString()} records`)),
       h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), s.bytes ? h('span', {}, bytes(s.bytes)) : ''));
     el.dataset.state = s.state;
   }
 
   function draw() {
     const all = [...sessions.values()].sort((a, b) => b.created - a.created || (a.stream < b.stream ? -1 : 1));
-    const found = all.filter(matches);
+    const found = all;
     const had = new Map([...rows.children].map((el) => [el.dataset.id, el]));
     let place = rows.firstElementChild;
     for (const s of found) {
@@ -90,10 +138,10 @@ export function list(app) {
     const live = all.filter((s) => s.state === 'live').length;
     count.replaceChildren(`${found.length}${more ? '+' : ''} ${found.length === 1 ? 'session' : 'sessions'}`, live ? h('b', {}, ` ${live} live`) : '');
     moreButton.hidden = !more;
-    if (!found.length && sessions.size) say('bare', 'Nothing matches.', `None of the ${all.length} sessions here${more ? '; older ones are not loaded' : ''}.`, ['Show all', () => {
+    if (!sessions.size && known && narrowed()) say('bare', 'Nothing matches.', more ? `None of the ${looked.toLocaleString()} newest sessions; older ones were not looked at.` : 'No session is like this.', ['Show all', () => {
       search.value = query = '';
+      for (const input of fields.querySelectorAll('input')) input.value = wanted[input.name] = '';
       only = 'all';
-      remember();
       states.firstChild.click();
     }]);
     else if (!sessions.size && known) say('empty');
@@ -118,11 +166,74 @@ export function list(app) {
     rows.replaceChildren(...Array.from({ length: 6 }, () => h('li.skeleton', { 'aria-hidden': 'true' }, h('span'), h('span'), h('span'))));
   }
 
+  /** A page; with conditions that few meet it takes several answers, and can be ended. */
+  async function page(after) {
+    const mine = searching = new AbortController();
+    const stop = AbortSignal.any([signal, mine.signal]);
+    const w = where(), got = { sessions: [], more: true, next: after, ended: false };
+    let n = 0;
+    try {
+      do {
+        const part = await api.list(PAGE - got.sessions.length, got.next, w, stop);
+        got.sessions.push(...part.sessions);
+        if (got.index === undefined) got.index = part.index;
+        [got.more, got.next] = [part.more, part.next];
+        n += part.looked || 0;
+        if (got.more && got.sessions.length < PAGE && narrowed()) {
+          progress.hidden = false;
+          progress.replaceChildren(h('span', {}, `Looked at ${n.toLocaleString()} sessions, found ${got.sessions.length}.`),
+            h('button.quiet', { onclick: () => { got.ended = true; } }, 'Stop'));
+        }
+      } while (got.more && got.sessions.length < PAGE && !got.ended && narrowed());
+      looked = n;
+    } finally {
+      if (mine === searching) progress.hidden = true;
+    }
+    return got;
+  }
+
+  /** Takes the newest page into what is shown; several, if so many are new that they do not meet it. */
+  async function newest() {
+    const had = new Set(sessions.keys());
+    const got = await page(null);
+    const anyone = (list) => list.some((s) => had.has(s.id));
+    for (let i = 0; known && had.size && got.more && !anyone(got.sessions); i++) {
+      if (i === CATCH_UP) {
+        sessions.clear();
+        known = false;
+        break;
+      }
+      const older = await page(got.next);
+      got.sessions.push(...older.sessions);
+      [got.more, got.next] = [older.more, older.next];
+    }
+    return got;
+  }
+
+  function follow(index) {
+    if (unfollow || index === undefined || signal.aborted) return;
+    let due = 0;
+    const end = api.changes(index, () => {
+      due ||= setTimeout(() => {
+        due = 0;
+        look();
+      }, 300);
+    }, () => {
+      unfollow = null;
+      look();
+    });
+    unfollow = () => {
+      clearTimeout(due);
+      end();
+      unfollow = null;
+    };
+  }
+
   async function look() {
     clearTimeout(timer);
     let wait = FRESH;
     try {
-      const got = await api.list(PAGE, null, signal);
+      const got = await newest();
       if (!known) {
         rows.replaceChildren();
         more = got.more;
@@ -130,7 +241,7 @@ export function list(app) {
       }
       const ids = new Set(got.sessions.map((s) => s.id));
       const oldest = Math.min(...got.sessions.map((s) => s.created));
-      // What is not there any more was deleted.
+      // What is not there any more was deleted, or is not like that any more.
       for (const [id, s] of sessions) if (!ids.has(id) && (s.created >= oldest || !got.more)) sessions.delete(id);
       for (const s of got.sessions) sessions.set(s.id, s);
       if (tries) {
@@ -140,8 +251,11 @@ export function list(app) {
       draw();
       known = true;
       draw();
+      follow(got.index);
+      if (unfollow) wait = QUIET;
     } catch (e) {
       if (e.name === 'AbortError') return;
+      unfollow?.();
       tries++;
       wait = Math.min(MOST_WAIT, e.retry || FRESH * 2 ** Math.min(tries, 4));
       if (!known) rows.replaceChildren();
@@ -155,10 +269,11 @@ export function list(app) {
   async function older() {
     moreButton.disabled = true;
     try {
-      const got = await api.list(PAGE, next, signal);
+      const got = await page(next);
       for (const s of got.sessions) sessions.set(s.id, s);
       more = got.more;
       next = got.next;
+      moreButton.textContent = 'Older sessions';
       draw();
     } catch (e) {
       if (e.name !== 'AbortError') moreButton.textContent = `${e.message} Try again`;
@@ -168,6 +283,7 @@ export function list(app) {
 
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) look();
+    else unfollow?.();
   }, { signal });
   addEventListener('keydown', (e) => {
     if (e.key === '/' && !e.target.matches('input, textarea')) {
@@ -191,7 +307,9 @@ export function list(app) {
     root,
     end() {
       gone.abort();
+      unfollow?.();
       clearTimeout(timer);
+      clearTimeout(typed);
     },
   };
 }
