@@ -28,9 +28,27 @@ const common = {
     __RRWEB__: JSON.stringify(version('node_modules/@rrweb/record')),
   },
 };
+
+// Methods of rrweb that the options given to it never call: frames of other
+// origins that record themselves, and canvases by their drawing commands. Of
+// these the bodies are left out, and with them what only they used.
+const UNUSED = ['handleMessage', 'transformCrossOriginEvent', 'replaceIds', 'replaceStyleIds', 'replaceIdOnNode',
+  'patchRootIdOnNode', 'initCanvasMutationObserver', 'startPendingCanvasMutationFlusher', 'startRAFTimestamping',
+  'flushPendingCanvasMutations', 'flushPendingCanvasMutationFor'];
+const lean = {
+  name: 'lean',
+  setup: ({ onLoad }) => onLoad({ filter: /@rrweb.record.dist.record\.js$/ }, ({ path }) => ({
+    contents: UNUSED.reduce((text, name) => {
+      const short = text.replace(new RegExp(`^  ${name}\\((.*)\\) {\\n[^]*?^  }\\n`, 'm'), (_, args) => `  ${name}(${args}) {}\n`);
+      if (short === text) throw new Error(`rrweb has no method ${name}`);
+      return short;
+    }, readFileSync(path, 'utf8')),
+  })),
+};
+const recorder = { ...common, entryPoints: ['recorder/index.js'], sourcemap: true, plugins: [lean] };
 await Promise.all([
-  build({ ...common, entryPoints: ['recorder/index.js'], outfile: join(out, 'rr.js'), format: 'iife', sourcemap: true }),
-  build({ ...common, entryPoints: ['recorder/index.js'], outfile: join(out, 'rr.mjs'), format: 'esm', sourcemap: true }),
+  build({ ...recorder, outfile: join(out, 'rr.js'), format: 'iife' }),
+  build({ ...recorder, outfile: join(out, 'rr.mjs'), format: 'esm' }),
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts'])
