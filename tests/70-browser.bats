@@ -21,6 +21,10 @@ browser() {
 	browser crash
 }
 
+@test "a visit that may not be recorded sends nothing, one that may sends all" {
+	browser modes
+}
+
 @test "what a preset covers is in no stored byte" {
 	browser privacy
 }
@@ -35,4 +39,10 @@ browser() {
 
 @test "an exported page plays from file://, and asks nobody for anything" {
 	browser export
+}
+
+@test "the recorder, rrweb inside, is at most 32 KB" {
+	for file in rr.js rr.mjs; do
+		(($(stat -c %s "$BUILD/web/$file.gz") <= 32768))
+	done
 }

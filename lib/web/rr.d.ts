@@ -38,6 +38,24 @@ export interface Options {
   gpc: boolean;
   /** Share of sessions that are recorded, 0 to 1. */
   sample: number;
+  /**
+   * Milliseconds that a visit must last: until then nothing is sent, then all
+   * of it. A visit is what one tab shows until it is closed; what is shorter
+   * is forgotten.
+   */
+  minDuration: number;
+  /**
+   * Nothing is sent unless an error comes: until then the last minute is kept
+   * in memory (at least; and of maxBuffer at most), from then on all is sent.
+   * Errors are captured, named in `capture` or not.
+   */
+  onError: boolean;
+  /**
+   * Pages that are recorded, by their path, `*` for anything in it: '/shop/*'.
+   * One with a `!` in front is never: '!/account*'. Without any, all are. A
+   * page that changes its address on its own is paused or resumed by it.
+   */
+  pages: string[];
   /** What else to record: console, errors, network, canvas. */
   capture: ('console' | 'errors' | 'network' | 'canvas')[];
   /** Record in a frame although the page around it is recorded. */
@@ -50,7 +68,7 @@ export interface Options {
 
 export interface Status {
   state: 'off' | 'recording' | 'paused' | 'refused';
-  /** Why it does not record. */
+  /** Why it does not record, or does not send what it records. */
   why: string;
   session: string | null;
   tab: string | null;

@@ -4,7 +4,7 @@
 import http from 'node:http';
 import { assert, test, until } from './harness.mjs';
 
-const ROUNDS = +process.env.ROUNDS || 30;
+const ROUNDS = +process.env.ROUNDS || 60;
 const seed = +process.env.SEED || Math.floor(Math.random() * 2 ** 31);
 
 /** mulberry32 */

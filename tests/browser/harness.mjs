@@ -42,6 +42,17 @@ export async function until(what, fn, ms = 20000) {
   }
 }
 
+/** A long text by its length, its head and a hash (FNV-1a, twice): a page has room for 5 MB. */
+function brief(text) {
+  if (text.length < 200) return text;
+  let a = 0x811c9dc5, b = 0x01000193;
+  for (let i = 0; i < text.length; i++) {
+    a = Math.imul(a ^ text.charCodeAt(i), 0x01000193);
+    b = Math.imul(b ^ text.charCodeAt(i), 0x811c9dc5) ^ a >>> 15;
+  }
+  return `${text.length} ${a >>> 0} ${b >>> 0} ${text.slice(0, 80)}`;
+}
+
 class Rig {
   dir = mkdtempSync(join(tmpdir(), 'rr-browser-'));
   basin = 'browser-' + process.pid + '-' + Date.now().toString(36);
@@ -100,6 +111,7 @@ class Rig {
   /** A browser that notes each event its pages emit, even as they are left. */
   async visitor(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 800 } });
+    await context.addInitScript(`window.__brief = ${brief}`);
     await context.addInitScript((given) => {
       if (window !== top) return;
       const emitted = [];
@@ -108,7 +120,7 @@ class Rig {
         const tab = window.rr && rr.status ? rr.status().tab : '?';
         localStorage.setItem('tap ' + performance.timeOrigin + ' ' + Math.random(), JSON.stringify([performance.timeOrigin, tab, performance.now(), emitted.splice(0)]));
       };
-      window.rr = { q: [['init', { ...given, onEvent: (text) => emitted.push(text) }]] };
+      window.rr = { q: [['init', { ...given, onEvent: (text) => emitted.push(window.__brief(text)) }]] };
       window.__emitted = () => [performance.timeOrigin, rr.status().tab, performance.now(), emitted];
       addEventListener('pagehide', save);
     }, options);
@@ -176,7 +188,7 @@ class Rig {
     for (const tab of new Set([...Object.keys(emitted), ...Object.keys(tabs)])) {
       const a = emitted[tab] || [], b = tabs[tab] || [];
       for (let i = 0; i < Math.max(a.length, b.length); i++)
-        assert.equal(b[i], a[i], `tab ${tab}, event ${i}; ${both}`);
+        assert.equal(b[i] === undefined ? b[i] : brief(b[i]), a[i], `tab ${tab}, event ${i}; ${both}`);
       events += a.length;
     }
     assert.ok(events > 0, 'nothing was emitted');

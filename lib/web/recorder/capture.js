@@ -7,6 +7,7 @@ import { record } from '@rrweb/record';
 
 const IDLE = 5 * 60e3;          // without a user's event: mutations wait
 const CHECKOUT_GAP = 60e3;      // snapshots are at least this far apart,
+const RING_GAP = 30e3;          // or this while only the last minute is kept,
 const CHECKOUT_CHARS = 256e3;   // and this much of events, or twice a snapshot
 const FLOOD_CHARS = 2e6;        // a second of more than this is a flood;
 const FLOOD_SECONDS = 3;        // after so many mutations wait
@@ -33,6 +34,7 @@ const cutText = (v) => {
  */
 export function capture(opts, shield, sender) {
   const on = new Set(opts.capture);
+  if (opts.onError) on.add('errors');
   const { mirror } = record;
   let stopRrweb, undo = [];
   let started = false;          // there was a snapshot: rrweb's calls work
@@ -87,7 +89,8 @@ export function capture(opts, shield, sender) {
       meter(text.length);
     }
     sender.add(text, type, type === 5 && e.data.tag === 'rr.error');
-    if (sinceChars > Math.max(2 * snapChars, CHECKOUT_CHARS) && Date.now() - snapAt > CHECKOUT_GAP) soon();
+    if (Date.now() - snapAt > (sender.ring ? RING_GAP : CHECKOUT_GAP) &&
+      (sender.ring || sinceChars > Math.max(2 * snapChars, CHECKOUT_CHARS))) soon();
   };
 
   /** A page that changes without end keeps its visitor's processor. */

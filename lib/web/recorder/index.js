@@ -35,7 +35,26 @@ function refusal() {
     // A recorder in the page around this one sees into this frame already.
     if (!opts.frames && self !== top && top.rr && top.rr.status) return 'the page around this frame is recorded';
   } catch {}
-  return '';
+  return elsewhere();
+}
+
+/** Why a page of this address is not recorded, if so. */
+function elsewhere() {
+  const not = [], only = [];
+  for (const p of opts.pages) (p[0] === '!' ? not : only).push(p.replace('!', ''));
+  const one = (list) => list.some((p) => new RegExp(
+    '^' + p.split('*').map((part) => part.replace(/\W/g, '\\$&')).join('.*') + '$').test(location.pathname));
+  return one(not) || only.length && !one(only) ? 'not a page to record' : '';
+}
+
+/** The page changed its address, perhaps to one that is not recorded. */
+function moved() {
+  const reason = elsewhere();
+  if (state === 'recording') {
+    if (!reason === camera.running || paused) return;
+    why = reason;
+    reason ? camera.stop() : camera.start();
+  } else if (!reason && why === 'not a page to record' && opts.autostart) start();
 }
 
 /** Sampling is by session: all its pages, or none. */
@@ -56,6 +75,17 @@ function init(given) {
   if (sender) return;           // once: what runs is not changed under way
   opts = options(script, given);
   keep = store(opts.key);
+  if (opts.pages.length) {
+    for (const name of ['pushState', 'replaceState']) {
+      const was = history[name];
+      history[name] = function () {
+        const got = was.apply(this, arguments);
+        moved();
+        return got;
+      };
+    }
+    addEventListener('popstate', moved, true);
+  }
   if (opts.autostart) start();
 }
 
@@ -124,7 +154,7 @@ const rr = {
   resume() {
     if (state !== 'recording' || !paused) return;
     paused = false;
-    camera.start();
+    if (!(why = elsewhere())) camera.start();
   },
   flush: () => sender ? sender.drained() : Promise.resolve(),
   identify(id, traits) {
@@ -145,8 +175,8 @@ const rr = {
   status() {
     const s = sender;
     return {
-      state: state === 'recording' && paused ? 'paused' : state,
-      why,
+      state: state === 'recording' && !camera.running ? 'paused' : state,
+      why: why || (paused ? 'paused' : s && s.holds()),
       session: rr.sessionId(),
       tab: s ? s.tab : null,
       buffered: s ? s.pending.length + s.queue.reduce((n, b) => n + (b.count || 0), 0) : 0,

@@ -12,6 +12,9 @@
  * batch number in it, `snap` the record of its newest stored snapshot. Its id
  * is null until the collector has opened it. Batches point at their session,
  * so that one that is over can still be given what it is owed.
+ *
+ * A session may have to earn its opening: by an error (`ring`: until then only
+ * its last minute is kept) or by lasting; see `holds`.
  */
 
 import { gzip, post, postLast } from './wire.js';
@@ -27,6 +30,7 @@ const WAIT_MOST = 30e3;         // and ceiling
 const WATCHED = 250;            // the longest wait while somebody watches
 const FLUSH = 5000;             // and while nobody does, until told otherwise
 const BEAT = 15e3;
+const RING = 60e3;              // what is kept of a page while no error came
 
 const hex8 = () => {
   let n;
@@ -59,7 +63,21 @@ export class Sender {
     this.loaded = this.busy = this.parked = this.over = this.due = false;
     this.waiters = [];
     this.flying = 0;            // keepalive bytes in flight
+    this.begin();
     this.adopt(store.takeBaton());
+  }
+
+  begin() {
+    this.since = Date.now();
+    this.ring = this.opts.onError;
+    this.spilt = false;         // the ring ran over, and waits for a snapshot
+  }
+
+  /** Why nothing is sent of a session that is not open, if so. */
+  holds() {
+    if (this.session.id) return '';
+    if (this.ring) return 'no error yet';
+    return Date.now() - this.since < this.opts.minDuration ? 'not long enough yet' : '';
   }
 
   /** Takes up where the tab's last page was left, or starts a new tab. */
@@ -69,6 +87,10 @@ export class Sender {
     const unopened = sessions.find((s) => !s.id);
     this.tab = baton ? baton.tab : hex8();
     this.session = kept && sessions.find((s) => s.id === kept.id) || unopened || fresh();
+    if (unopened) {
+      this.since = baton.since;
+      this.ring = this.ring && baton.ring;
+    }
     if (kept) this.enter(kept);
     this.queue = (baton ? baton.queue : []).map((b) => {
       const s = sessions[b.s];
@@ -76,11 +98,17 @@ export class Sender {
       return s === unopened && s !== this.session ? { ...b, s: this.session, n: 0 } : { ...b, s };
     });
     this.queueChars = this.queue.reduce((sum, b) => sum + (b.text ? b.text.length : 0), 0);
+    // While there is time: the next baton need not hold what is safe.
+    for (const b of this.queue) {
+      b.stowed = b.stowed && b.safe;
+      this.stow(b);
+    }
   }
 
   /** The current session is this one. */
   enter({ id, token, made }) {
     Object.assign(this.session, { id, token, made });
+    this.ring = false;
   }
 
   /** The session that this browser is in, if it is not over. */
@@ -106,6 +134,10 @@ export class Sender {
    */
   add(text, type, urgent) {
     if (this.over) return;
+    if (urgent && this.ring) {
+      this.ring = false;
+      if (this.spilt) this.host.snapshot();
+    }
     if (this.meta !== null && type !== 4) {
       // A snapshot is a batch's first two events, side by side.
       if (type !== 2) return void this.late.push(text);
@@ -113,6 +145,7 @@ export class Sender {
       this.meta = null;
       this.late = [];
       this.cut();
+      if (this.ring) this.trim();
       if (both[1].length > BODY_CHARS) return this.die('the page is too large to record');
       if (this.take(both, true)) this.flushSoon(true);
       return;
@@ -137,7 +170,14 @@ export class Sender {
 
   take(texts, full) {
     const chars = texts.reduce((sum, t) => sum + t.length + 1, 0);
-    const held = this.pendingChars + this.queueChars;
+    let held = this.pendingChars + this.queueChars;
+    if (full) this.spilt = false;
+    if (this.ring && held && held + chars > this.opts.maxBuffer) {
+      this.spill();
+      this.spilt = !full;
+      held = 0;
+    }
+    if (this.spilt) return false;
     if (this.lost || chars > BODY_CHARS || held && held + chars > this.opts.maxBuffer) {
       this.lost += texts.length;
       this.stats.dropped += texts.length;
@@ -146,7 +186,7 @@ export class Sender {
     }
     this.pending.push(...texts);
     this.pendingChars += chars;
-    if (full) this.full = true;
+    if (full) this.full = Date.now();
     if (this.pendingChars > CUT_CHARS || this.pending.length >= CUT_EVENTS) this.cut();
     return true;
   }
@@ -154,10 +194,27 @@ export class Sender {
   cut() {
     if (!this.pending.length) return;
     const text = this.pending.join('\n') + '\n';
-    this.enqueue({ kind: 'lines', text, count: this.pending.length, full: !!this.full });
+    this.enqueue({ kind: 'lines', text, count: this.pending.length, full: this.full });
     this.pending = [];
     this.pendingChars = 0;
     this.full = this.due = false;
+  }
+
+  /** Forgets what the session that is not open has, up to the batch `end`. */
+  spill(end) {
+    for (const b of [...this.queue]) {
+      if (b === end) return;
+      if (!b.s.id && b.kind !== 'meta') this.done(b);
+    }
+    this.pending = [];
+    this.pendingChars = 0;
+    this.full = false;
+  }
+
+  /** Of the ring, what is older than the last snapshot that is old enough. */
+  trim() {
+    const old = this.queue.filter((b) => b.full && b.full < Date.now() - RING && !b.s.id).pop();
+    if (old) this.spill(old);
   }
 
   enqueue(b) {
@@ -205,7 +262,8 @@ export class Sender {
   /** Called once, when the page has loaded: no request before. */
   ready() {
     this.loaded = true;
-    this.store.sweep();
+    setTimeout(() => this.flush(), Math.min(this.opts.minDuration - Date.now() + this.since, 2 ** 31 - 1));
+    this.leftovers();
     this.rearmBeat();
     this.flush();
   }
@@ -216,6 +274,11 @@ export class Sender {
     this.busy = true;
     while (era === this.era && !this.over && !this.timer) {
       // Cut as late as may be: what gathers while a request is out is one batch.
+      if (this.queue.every((b) => !b.s.id) && this.holds()) {
+        const kept = this.remembered();
+        if (!kept) break;
+        this.enter(kept);
+      }
       if (!this.queue.length && this.due) this.cut();
       const b = this.queue[0];
       if (!b) break;
@@ -271,9 +334,23 @@ export class Sender {
   }
 
   stow(b) {
-    if (b.kind !== 'lines' || b.stowed || !b.s.id || b.text === null) return;
+    if (!b.n || b.stowed || !b.s.id || b.text === null) return;
     b.stowed = true;
-    this.store.put(b.s.id, this.tab, b.n, b.text);
+    this.store.put(b.s.id, this.tab, b.n, this.url(b), b.text).then((done) => { b.safe = !!done; });
+  }
+
+  /** Sends what tabs that are closed by now, or were killed, left in storage. */
+  async leftovers() {
+    if (this.sweeping) return;
+    this.sweeping = true;
+    for (const [key, { url, text }] of await this.store.others(this.tab) || []) {
+      const body = await gzip(text);
+      const { verdict } = await post(body ? url + '&gz=1' : url, body || text);
+      // One that must wait for others does not keep those of other tabs.
+      if (verdict === 'slow') break;
+      if (verdict !== 'away') this.store.drop(...key);
+    }
+    this.sweeping = false;
   }
 
   /** Opens a session, one tab at a time: the others then find it. */
@@ -384,6 +461,7 @@ export class Sender {
   giveUp(b) {
     if (b.stowed) this.store.drop(b.s.id, this.tab, b.n);
     if (b.kind !== 'lines') return this.done(b);
+    b.stowed = false;
     this.queueChars -= b.text ? b.text.length : 0;
     this.stats.dropped += b.count;
     this.stats.gaps++;
@@ -435,6 +513,7 @@ export class Sender {
     this.release();
     this.cut();
     this.session = fresh();
+    this.begin();
     if (kept) this.enter(kept);
     else this.store.saveSession(null);
   }
@@ -463,6 +542,11 @@ export class Sender {
   /** The session ends here, behind all that was added to it. */
   stop(summary) {
     this.release();
+    if (this.holds()) {
+      this.spill();
+      this.queue = this.queue.filter((b) => b.s.id);
+      return this.rotate();
+    }
     this.cut();
     this.tellGap();
     this.enqueue({ kind: 'stop', text: JSON.stringify(summary) });
@@ -503,6 +587,7 @@ export class Sender {
       else if ((v.verdict === 'closed' || v.verdict === 'gone') && s === this.session) this.moveOn(s);
       else if (v.verdict === 'denied') return this.die(v.error || 'the collector refuses this page');
     }
+    this.leftovers();
     this.rearmBeat();
     this.pump();
   }
@@ -520,7 +605,7 @@ export class Sender {
   }
 
   settled() {
-    if (!this.over && (this.queue.length || this.pending.length)) return;
+    if (!this.over && !this.holds() && (this.queue.length || this.pending.length)) return;
     for (const resolve of this.waiters.splice(0)) resolve();
   }
 
@@ -543,12 +628,14 @@ export class Sender {
     this.timer = this.flushTimer = 0;
 
     const sessions = [...new Set([this.session, ...this.queue.map((b) => b.s)])];
-    for (const b of this.queue) if (b.kind === 'lines' || b.kind === 'gap') b.n = b.n || b.s.next++;
+    for (const b of this.queue) if (b.s.id && (b.kind === 'lines' || b.kind === 'gap')) b.n = b.n || b.s.next++;
     this.store.putBaton({
       tab: this.tab,
+      since: this.since,
+      ring: this.ring,
       sessions,
-      queue: this.queue.map(({ kind, s, n, to, text, count, full, cause, events }) =>
-        ({ kind, s: sessions.indexOf(s), n, to, text, count, full, cause, events })),
+      queue: this.queue.map(({ kind, s, n, to, text, count, full, cause, events, safe }) =>
+        ({ kind, s: sessions.indexOf(s), n, to, text, count, full, cause, events, safe, stowed: !!(n && s.id) })),
     });
 
     let room = KEEPALIVE - this.flying;
@@ -560,7 +647,8 @@ export class Sender {
       const url = this.url(b);
       postLast(b.body ? url + '&gz=1' : url, body);
     }
-    for (const b of this.queue) if (b.text && b.text.length > 32e3) this.stow(b);
+    // For another tab, if this one does not come back.
+    for (const b of this.queue) this.stow(b);
   }
 
   /** Back from the back/forward cache: the baton says what became of the rest. */
@@ -575,7 +663,7 @@ export class Sender {
       const id = this.session.id;
       this.adopt(baton);
       for (const b of this.queue) {
-        const old = mine.find((m) => m.n === b.n && m.s.id === b.s.id);
+        const old = mine.find((m) => b.n && m.n === b.n && m.s.id === b.s.id);
         if (old && b.text === null) b.text = old.text;
       }
       if (this.session.id !== id) this.seen = 0;

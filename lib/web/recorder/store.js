@@ -4,7 +4,8 @@
  *   localStorage    the session: id, token, when made, when last active
  *   sessionStorage  the tab's baton: its id, the next batch number, where its
  *                   last snapshot is, and the batches not acknowledged
- *   IndexedDB       batches that are too large for the baton
+ *   IndexedDB       batches that take long, or are not acknowledged as the page
+ *                   is left: for the tab's next page, or another's if none comes
  *
  * The baton is taken out by the page that records and put back when that page
  * is left. So a duplicated tab, which gets a copy of sessionStorage while the
@@ -15,7 +16,8 @@
 
 const BATON_CHARS = 1 << 20;    // what the baton may take of the site's 5 MB
 const DB_AGE = 24 * 3600e3;     // batches older than this are swept
-const DB_BYTES = 32 << 20;      // a batch larger than this stays in memory
+const DB_BYTES = 32 << 20;      // and what is more than this, of all
+const DB_REST = 3e3;            // before another tab's page looks after them
 
 const attempt = (fn) => {
   try {
@@ -63,30 +65,44 @@ export function store(key) {
       return baton;
     },
     /**
-     * Puts it back. Batches whose text does not fit go without it.
+     * Puts it back. Batches whose text does not fit go without it, first those
+     * that are in IndexedDB for sure.
      * @returns {boolean} whether it could be kept at all
      */
     putBaton(baton) {
       let room = BATON_CHARS;
-      const queue = baton.queue.map((b) => {
-        if (b.kind === 'lines' && b.text && (room -= b.text.length) < 0) return { ...b, text: null };
-        return b;
-      });
+      const fit = new Set();
+      for (const safe of [false, true])
+        for (const b of baton.queue)
+          if (!!b.safe === safe && b.text && (room -= b.text.length) >= 0) fit.add(b);
+      const queue = baton.queue.map((b) => b.kind === 'lines' && !fit.has(b) ? { ...b, text: null } : b);
       return !!write('sessionStorage', name, { ...baton, queue }) ||
         !!write('sessionStorage', name, { ...baton, queue: queue.map((b) => b.kind === 'lines' ? { ...b, text: null } : b) });
     },
 
-    put: (session, tab, n, text) => text.length < DB_BYTES &&
-      tx('readwrite', (s) => s.put({ text, at: Date.now() }, [session, tab, n])),
+    put: async (session, tab, n, url, text) => text.length < DB_BYTES &&
+      tx('readwrite', (s) => s.put({ url, text, at: Date.now() }, [session, tab, n])),
     get: (session, tab, n) => tx('readonly', (s) => s.get([session, tab, n])).then((v) => v && v.text),
     drop: (session, tab, n) => tx('readwrite', (s) => { s.delete([session, tab, n]); }),
-    sweep: () => tx('readwrite', (s) => {
-      s.openCursor().onsuccess = (e) => {
-        const at = e.target.result;
-        if (!at) return;
-        if (Date.now() - at.value.at > DB_AGE) at.delete();
-        at.continue();
-      };
-    }),
+    /**
+     * What the browser's other tabs have had here for a while, by their order:
+     * [key, {url, text}], the key as drop() takes it. What is too old goes.
+     */
+    others(tab) {
+      const found = [];
+      let chars = 0;
+      return tx('readwrite', (s) => {
+        s.openCursor().onsuccess = (e) => {
+          const at = e.target.result;
+          if (!at) return;
+          const { key, value } = at;
+          const age = Date.now() - value.at;
+          chars += value.text.length;
+          if (age > DB_AGE || chars > DB_BYTES) at.delete();
+          else if (key[1] !== tab && age > DB_REST) found.push([key, value]);
+          at.continue();
+        };
+      }).then(() => found);
+    },
   };
 }
