@@ -4,7 +4,8 @@
  *
  * An entry arrives soon after what it tells of.  So those of a page of
  * sessions are looked for from the time at which the oldest of them was made,
- * and from there on until all are known, or for a few reads.
+ * and from there on until all are known, or for a few reads.  If some are not
+ * even begun in there, clocks differ: then one read goes back.
  */
 #include <errno.h>
 #include <math.h>
@@ -16,7 +17,6 @@
 
 #define WINDOW_MAX	1000	/* records of one read; S2's */
 #define LARGE_ANSWER	(S2_METERED_MAX / 2)
-#define SLACK		5000	/* ms that clocks may differ */
 #define ID_AT		7	/* {"id":"... */
 
 struct index {
@@ -27,6 +27,7 @@ struct index {
 	uint64_t window;	/* records of one read */
 	struct session **by_id;
 	size_t n;
+	uint64_t first;		/* the first record that was read */
 	uint64_t next;		/* the record to go on with */
 	bool at_tail;
 };
@@ -181,14 +182,15 @@ read_window(struct index *ix, enum s2_from from, uint64_t start)
 	if (s2_call_wait(ix->call, &req, LS_PATIENCE) == -1) {
 		if (!ix->call->error.unwritten)
 			return -1;
-		ix->next = ix->call->error.seq;
+		ix->first = ix->next = ix->call->error.seq;
 		ix->at_tail = true;
 		return 0;
 	}
 	p = buf_bytes(&ix->call->body);
 	n = buf_size(&ix->call->body);
 	while (s2_batch_record(&p, &n, &r) == 1) {
-		records++;
+		if (records++ == 0 && from == S2_FROM_TIME)
+			ix->first = r.seq;
 		/* Of what is read again at the tail, only what is new. */
 		if (r.seq >= ix->next)
 			take_record(ix, &r);
@@ -209,6 +211,26 @@ is_complete(const struct index *ix)
 		if (!session_is_known(ix->by_id[i]))
 			return false;
 	return true;
+}
+
+/* Read what stands before the first record, if some have not begun. */
+static bool
+read_back(struct index *ix)
+{
+	const uint64_t next = ix->next;
+	size_t i;
+	bool good;
+
+	for (i = 0; i < ix->n && ix->by_id[i]->opened; i++)
+		;
+	if (i == ix->n || ix->first == 0)
+		return true;
+	if (ix->window > ix->first)
+		ix->window = ix->first;
+	ix->next = ix->first - ix->window;
+	good = read_window(ix, S2_FROM_SEQ, ix->next) == 0;
+	ix->next = next;
+	return good;
 }
 
 static int
@@ -238,14 +260,13 @@ index_read(struct ls *ls, struct sessions *list, size_t from, bool newest,
     uint64_t *next)
 {
 	struct index ix = { .ls = ls };
-	uint64_t oldest, reads = 2 + (list->n - from) / 200;
+	uint64_t reads = 2 + (list->n - from) / 200;
 	bool good = false;
 
 	if (from == list->n || begin(&ix, list, from) == -1)
 		goto out;
-	oldest = list->v[list->n - 1].created;
-	if (read_window(&ix, S2_FROM_TIME, oldest > SLACK ? oldest - SLACK :
-	    0) == -1)
+	if (read_window(&ix, S2_FROM_TIME, list->v[list->n - 1].created) ==
+	    -1)
 		goto out;
 	good = true;
 	while (good && !ix.at_tail && (ls->whole || (!newest &&
@@ -254,6 +275,7 @@ index_read(struct ls *ls, struct sessions *list, size_t from, bool newest,
 	/* Of the newest page the rest is what happened last. */
 	if (good && newest && !ix.at_tail)
 		good = read_window(&ix, S2_FROM_TAIL, ix.window) == 0;
+	good = good && read_back(&ix);
 	*next = ix.next;
 out:
 	s2_call_free(ix.call);
