@@ -213,7 +213,7 @@ read_all(struct ls *ls, struct sessions *list, size_t from)
 		list->v[i].told = session_is_known(&list->v[i]);
 	if (summary_read(ls, list, from) == -1)
 		log_die(EXIT_OTHER, "cannot read: %s", strerror(errno));
-	for (i = 0; i < list->n; i++)
+	for (i = from; i < list->n; i++)
 		if (list->v[i].later)
 			log_warn("%s: some of it was written by a later "
 			    "version; what is shown leaves that out",
