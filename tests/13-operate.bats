@@ -729,3 +729,17 @@ later() {
 	post 3
 	[ "$code" = 200 ]
 }
+
+# ---- licences ----
+
+@test "licences: each package in the web files, with its notice" {
+	node -p 'Object.entries(require(process.argv[1]).packages).map(([path, p]) =>
+	    path.replace(/^.*node_modules\//, "") + " " + p.version).join("\n")' \
+	    "$ROOT/lib/web/package-lock.json" |
+	    grep -Ev '^( |@esbuild/|esbuild |@types/)' | sort >packages
+	grep -q '^@rrweb/record ' packages
+	while read -r package; do
+		grep -Fxq "$package" "$BUILD/web/licenses.txt"
+	done <packages
+	[ "$(grep -c '^Copyright' "$BUILD/web/licenses.txt")" -ge "$(wc -l <packages)" ]
+}

@@ -1,6 +1,6 @@
 // Bundles the recorder and the dashboard: node build.mjs OUTDIR
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -81,3 +81,18 @@ writeFileSync(join(out, 'export.html'), `<!doctype html>
 <noscript>This file plays a recording, which takes JavaScript.</noscript>
 <script>${script}</script>
 `);
+
+// Whose work is in the bundles, with their licences. rrweb's packages come
+// without the file; its notice is that of its repository.
+const rrweb = 'MIT License\n\nCopyright (c) 2018 Contributors (https://github.com/rrweb-io/rrweb/graphs/contributors)'
+  + ' and SmartX Inc.\n\n' + readFileSync(join(here, '../../LICENSE'), 'utf8').replace(/^[\s\S]*?(?=Permission is hereby)/, '');
+const lock = JSON.parse(readFileSync(join(here, 'package-lock.json'), 'utf8')).packages;
+const notices = [];
+for (const path of Object.keys(lock).sort()) {
+  if (!path || /node_modules\/(@?esbuild\b|@types\/)/.test(path)) continue;
+  const name = path.replace(/^.*node_modules\//, '');
+  const file = readdirSync(join(here, path)).find((f) => /^licen[cs]e/i.test(f));
+  if (!file && !/rrweb|rrdom/.test(name)) throw new Error(`${name} comes without a licence`);
+  notices.push(`${name} ${lock[path].version}\n\n${file ? readFileSync(join(here, path, file), 'utf8').trim() : rrweb.trim()}\n`);
+}
+writeFileSync(join(out, 'licenses.txt'), notices.join(`\n${'-'.repeat(72)}\n\n`));
