@@ -530,3 +530,28 @@ events() {
 	[[ $(jq -r .deleted receipt) == "$ann" ]]
 	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$id" ]]
 }
+
+@test "changes: who follows the index sees a session as it begins; a receipt" {
+	new_basin
+	start_collector
+	local bridge at
+	record '{"url":"first"}'
+	wait_until 5 in_index first
+	start sse-bridge -v -l 127.0.0.1:0 -x "$ROOT/scripts/routes"
+	bridge=$BATS_TEST_TMPDIR/$pid.err
+	wait_until 5 grep -q 'listening on' "$bridge"
+	at=http://$(sed -n 's/.*listening on //p' "$bridge")/api/sessions
+	curl -sS "$at" >list
+	start curl -sSN "$at/changes?from=$(jq .index list)"
+	wait_until 10 grep -q '^event: tail' "$BATS_TEST_TMPDIR/$pid.out"
+	record '{"url":"second"}'
+	wait_until 5 grep -q "\"id\":\"$id\"" "$BATS_TEST_TMPDIR/$pid.out"
+	run ! grep first "$BATS_TEST_TMPDIR/$pid.out"
+	curl -sS -X DELETE -H 'X-RR: 1' "$at/$id" >receipt
+	[[ $(jq -c '[.deleted, .records]' receipt) == "[\"$id\",2]" ]]
+	wait_until 5 grep -q '"gone":true' "$BATS_TEST_TMPDIR/$pid.out"
+	[[ $(curl -sS "$at?url=SECOND" | jq -c .sessions) == '[]' ]]
+	[[ $(curl -sS -o answer -w '%{http_code}' "$at?since=soon") == 400 ]]
+	[[ $(curl -sS -o answer -w '%{http_code}' -X POST -H 'X-RR: 1' \
+	    "$at/changes") == 405 ]]
+}

@@ -338,7 +338,7 @@ breaks=0
 	view 2 2
 	wait_until 5 has view.2 ':tail'
 	run -0 curl -sS -X DELETE -H 'X-RR: 1' "$at/$id"
-	[ "$output" = "{\"deleted\":\"$id\"}" ]
+	[ "$(jq -r .deleted <<<"$output")" = "$id" ]
 	ended "$viewer"
 	[ "$(tail -3 view.2)" = $'event: end\ndata: deleted' ]
 	local path
