@@ -274,9 +274,9 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	port=$(free_port)
 	start rr-ingest -l "unix:$PWD/sock" -M "127.0.0.1:$port"
 	wait_until 10 eval 'curl -sf "http://127.0.0.1:$port/metrics" | grep -q rrpipe_collect_ready'
-	run -64 rr-collect -M 0.0.0.0:0 </dev/null
+	run -64 rr-collect -l "unix:$PWD/x" -M 0.0.0.0:0 </dev/null
 	[[ $output == *'other machines would reach it'* ]]
-	run -64 rr-collect -M nowhere </dev/null
+	run -64 rr-collect -l "unix:$PWD/y" -M nowhere </dev/null
 }
 
 @test "health: red within 5 s of S2's death, green within 5 s of its return" {
