@@ -743,3 +743,28 @@ later() {
 	done <packages
 	[ "$(grep -c '^Copyright' "$BUILD/web/licenses.txt")" -ge "$(wc -l <packages)" ]
 }
+
+# ---- README ----
+
+@test "README: its pipelines run" {
+	new_basin
+	cp "$DATA/fixture-iframe.ndjson" a.ndjson
+	sed -n '/^Or by hand/,/^## /s/^    //p' "$ROOT/README.md" >script
+	[ "$(wc -l <script)" = 5 ]
+	# Following has an end here.
+	sed -i "s,s2://BASIN,s2://$RR_BASIN,; s/s2-tail -f /s2-tail -f -n 2 /" \
+	    script
+	bash -euo pipefail script >said
+	grep -c '"type":3' said
+	[ "$(rr ls | wc -l)" = 0 ]
+}
+
+@test "README: the files that it names are there" {
+	local file
+	grep -o '](\([^)#]*\))' "$ROOT/README.md" | sed 's/^](//; s/)$//' |
+	    grep -v ^https: >files
+	[ "$(wc -l <files)" -gt 5 ]
+	while read -r file; do
+		[ -e "$ROOT/$file" ]
+	done <files
+}
