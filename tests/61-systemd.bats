@@ -443,6 +443,12 @@ site() {
 	none_failed
 }
 
+# says UNIT PATTERN: in systemctl status.
+says() {
+	# shellcheck disable=SC2053 # a pattern
+	[[ $(inside systemctl show -P StatusText "$1") == $2 ]]
+}
+
 @test "a collector that hangs is started again" {
 	inside mkdir -p /run/systemd/system/rr-collect.service.d
 	printf '[Service]\nWatchdogSec=2\n' | inside tee \
@@ -454,6 +460,13 @@ site() {
 	# An idle one does not count as hung.
 	run wait_until 5 back rr-collect "$before"
 	[ "$status" != 0 ]
+	# What it says of itself.
+	wait_until 10 says rr-collect 'Taking recordings: * sessions *'
+	inside systemctl stop s2-lite
+	wait_until 20 says rr-collect 'S2 does not answer: *'
+	inside systemctl start s2-lite
+	wait_until 20 says rr-collect 'Taking recordings: *'
+	[ "$(restarts rr-collect)" = "$before" ]
 	send STOP "$(stage rr-collect.service rr-collect)"
 	wait_until 20 back rr-collect "$before"
 	inside rm -r /run/systemd/system/rr-collect.service.d

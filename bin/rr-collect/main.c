@@ -478,6 +478,22 @@ write_lines(struct collector *c)
 	c->waiting = more;
 }
 
+/* That it lives, and what it does, for who asks systemctl. */
+static void
+tell_manager(struct collector *c)
+{
+	struct store *st = &c->ingest.store;
+
+	notify("WATCHDOG=1\nSTATUS=%s: %u sessions in the last minute, "
+	    "%u connections", c->stop != 0 ? "Answering what was taken" :
+	    store_is_ready(st) ? "Taking recordings" : "S2 does not answer",
+	    store_live(st, st->now < 60000 ? 0 : st->now - 60000),
+	    http_connections(c->http));
+	/* For the next time. */
+	if (c->stop == 0)
+		store_ask(st);
+}
+
 static void
 take_time(struct collector *c)
 {
@@ -489,7 +505,7 @@ take_time(struct collector *c)
 	}
 	if (c->watchdog != 0 && now - c->watchdog_last >= c->watchdog) {
 		c->watchdog_last = now;
-		notify("WATCHDOG=1");
+		tell_manager(c);
 	}
 }
 

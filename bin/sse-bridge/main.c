@@ -278,6 +278,17 @@ sooner(int a, int b)
 	return a == -1 ? b : b == -1 || a < b ? a : b;
 }
 
+/* That it lives, and what it does, for who asks systemctl. */
+static void
+tell_manager(struct server *s)
+{
+	struct hub_figures f;
+
+	hub_figures(s->hub, &f);
+	notify("WATCHDOG=1\nSTATUS=%u viewers of %u sessions, %u pipelines",
+	    f.viewers, f.watched, f.pipelines);
+}
+
 static void
 serve(struct server *s, struct http *http, struct metrics_server *metrics)
 {
@@ -295,7 +306,7 @@ serve(struct server *s, struct http *http, struct metrics_server *metrics)
 	    metrics_fd(metrics), EPOLLIN) == -1)
 		log_die(EXIT_OTHER, "cannot watch sockets: %s",
 		    strerror(errno));
-	notify("READY=1");
+	notify("READY=1\nSTATUS=Nobody watches");
 	while (!stop.asked) {
 		now = loop_now();
 		ms = sooner(http_timeout(http), sooner(hub_timeout(s->hub,
@@ -303,7 +314,7 @@ serve(struct server *s, struct http *http, struct metrics_server *metrics)
 		if (metrics != NULL)
 			ms = sooner(ms, metrics_timeout(metrics));
 		if (watchdog != 0 && now >= alive + watchdog) {
-			notify("WATCHDOG=1");
+			tell_manager(s);
 			alive = now;
 		}
 		if (watchdog != 0)
