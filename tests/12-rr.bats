@@ -410,18 +410,14 @@ whole() {
 	    "rr-redact: $id is as it was" ]
 	whole
 	# The last thing that is started deletes the old one.
-	cat >bin/s2-stream <<-EOF
-	#!/bin/bash
-	[[ \$1 != delete ]] || kill -s TERM 0
-	exec "$BUILD/bin/s2-stream" "\$@"
-	EOF
+	printf '#!/bin/bash\nkill -s TERM 0\n' >bin/rr-rm
 	start env PATH="$PWD/bin:$PATH" KILL_AT=0 "$PWD/bin/rr" redact "$id" "$prog"
 	status=0
 	ended "$pid" || status=$?
 	[ "$status" = 143 ]
 	new=$(rr-ls -j -n 1 | jq -r '.sessions[0].id')
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/$pid.err")" = \
-	    "rr-redact: $new is whole, and $id may still be there: rr rm -f $id" ]
+	    "rr-redact: $new is whole, and $id may still be there: rr rm -fx $id" ]
 	rr cat "$new" | cmp - should
 }
 
@@ -526,7 +522,7 @@ whole() {
 	page_examples "$ROOT/scripts/rr.1" | sed "s/3f2a/$id/; /^rr up$/d" >script
 	grep -q 'rr cat -s 1:00' script
 	bash -ec "$(<script)" >said
-	sed -n 3,4p a.ndjson | diff - <(grep '^{' said)
+	sed -n 3,4p a.ndjson | diff - <(grep '^{"type' said)
 }
 
 @test "rr commands: wrong use" {
