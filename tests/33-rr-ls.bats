@@ -509,7 +509,7 @@ events() {
 	[[ $(jq -r .at receipt | head -n 1) == 20*Z ]]
 	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$bob" ]]
 	is_forgotten() { [[ $(index_entries) != *"${ann[0]}"* ]]; }
-	wait_until 10 is_forgotten
+	wait_until 90 is_forgotten
 	run ! in_index ann
 	in_index bob
 	# Without -x it is told that it is gone.
