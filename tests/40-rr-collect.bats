@@ -464,10 +464,32 @@ $E" ]
 	[ "$(rr ls -j "$id" | jq -cS .meta)" = \
 	    '{"address":"203.0.113.0/24","source":"shop","user":"ann"}' ]
 	local word
-	for word in bots=allow address=whole; do
+	for word in bots=allow address=whole sample=101 sample=x preset=none; do
 		echo "a * $word" >bad
 		run -78 rr-collect -k bad
 	done
+}
+
+@test "rr-collect: a key's share of sessions, and its preset" {
+	printf '%s\n' 'none * sample=0' 'all * sample=100' 'half * sample=50' \
+	    'masked * preset=strict' >keys
+	start_ring -k keys
+	local open="$collector/v1/sessions?key" i
+	: >verdicts
+	for ((i = 0; i < 60; i++)); do
+		says 200 unsampled -d '{}' "$open=none"
+		[ "$(<answer)" = '{"verdict":"unsampled"}' ]
+		curl -sS -d '{}' "$open=half" | jq -r .verdict >>verdicts
+	done
+	[ "$(sort -u verdicts)" = $'open\nunsampled' ]
+	says 201 open -d '{}' "$open=all"
+	[ "$(jq .preset answer)" = null ]
+	says 201 open -d '{}' "$open=masked"
+	[ "$(jq -r .preset answer)" = strict ]
+	# Its recorder would not know what that is.
+	ask -d '{"projectKey":"none"}' "$collector/api/sessions" | grep -q '^201'
+	[ "$(rr ls -j | jq '.sessions | length')" = \
+	    $(($(grep -c open verdicts) + 3)) ]
 }
 
 @test "rr-collect: a key's limit holds before a body is read" {

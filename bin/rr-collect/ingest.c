@@ -268,6 +268,8 @@ post_answer(struct post *p, const struct verdict *v)
 		buf_addf(b, ",\"time\":%llu,\"flush\":%u,\"beat\":%u",
 		    (unsigned long long)in->clock, flush_of(in, false),
 		    INGEST_BEAT_MS);
+		if (p->key->preset != NULL)
+			buf_addf(b, ",\"preset\":\"%s\"", p->key->preset);
 	} else if (v->code == VERDICT_STORED) {
 		if (p->kind == POST_LINES) {
 			put(b, ",\"tab\":\"");
@@ -369,6 +371,12 @@ check_key(struct http_request *r, struct post *p, const char *name)
 	if (p->key->refuse_bots && agent_is_bot(http_header(r, "User-Agent"))) {
 		refuse(r, VERDICT_DENIED, REASON_BOT, 403,
 		    "this key takes no robots");
+		return -1;
+	}
+	if (!p->replaya && arc4random_uniform(100) < p->key->unsampled) {
+		buf_clear(&in->answer);
+		buf_addf(&in->answer, "{\"verdict\":\"unsampled\"}\n");
+		reply_json(r, 200, 0, &in->answer);
 		return -1;
 	}
 	return 0;

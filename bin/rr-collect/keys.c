@@ -208,6 +208,19 @@ take_filter(struct key *k, const char *path)
 	return k->filter == NULL ? wrong : NULL;
 }
 
+static const char *
+take_preset(struct key *k, const char *value)
+{
+	static const char *const presets[] = { "strict", "balanced", "open" };
+
+	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
+		if (strcmp(value, presets[i]) == 0) {
+			k->preset = presets[i];
+			return NULL;
+		}
+	return "a preset is strict, balanced or open";
+}
+
 /* One word behind the key.  NULL, or what is wrong. */
 static const char *
 take_word(struct key *k, const char *word)
@@ -240,6 +253,13 @@ take_word(struct key *k, const char *word)
 	}
 	if (strncmp(word, "filter=", 7) == 0)
 		return take_filter(k, word + 7);
+	if (strncmp(word, "sample=", 7) == 0) {
+		why = take_number(word + 7, 100, &n);
+		k->unsampled = 100 - (uint32_t)n;
+		return why;
+	}
+	if (strncmp(word, "preset=", 7) == 0)
+		return take_preset(k, word + 7);
 	if (strncmp(word, "bots=", 5) == 0) {
 		k->refuse_bots = strcmp(word + 5, "refuse") == 0;
 		return k->refuse_bots ? NULL : "bots= takes only 'refuse'";

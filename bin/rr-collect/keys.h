@@ -4,7 +4,7 @@
  * The file has one key a line; rr-collect(1), FILES, describes it:
  *
  *	KEY ORIGIN ... [source=NAME] [opens=N] [posts=N] [days=N] [filter=FILE]
- *	    [bots=refuse] [address=truncated]
+ *	    [bots=refuse] [address=truncated] [sample=PERCENT] [preset=NAME]
  *
  * Without a file there is one key, "dev", for pages of this machine alone.
  */
@@ -35,6 +35,8 @@ struct key {
 	uint32_t retention;	/* seconds; 0: the basin's */
 	bool refuse_bots;	/* they open no sessions */
 	bool keep_address;	/* truncated, in the session's metadata */
+	uint32_t unsampled;	/* percent of sessions that are not wanted */
+	const char *preset;	/* of privacy, that recorders are held to; or NULL */
 	struct jqprog *filter;	/* or NULL */
 	struct rate opens_rate, posts_rate;
 	struct bucket opens, posts;

@@ -23,6 +23,8 @@ export interface Options {
    * In any page, class rr-block or data-rr-block leaves an element out, rr-mask
    * masks its text, rr-ignore ignores its input, rr-unmask shows what the preset
    * would mask (but never a password, a card or a code).
+   * The key may have a stricter preset: it holds, and what was recorded before
+   * the collector said so is forgotten.
    */
   privacy: 'strict' | 'balanced' | 'open';
   /** CSS selectors that do what the classes do. */
@@ -36,7 +38,7 @@ export interface Options {
   consent: 'given' | 'wait';
   /** Respect Global Privacy Control (default). */
   gpc: boolean;
-  /** Share of sessions that are recorded, 0 to 1. */
+  /** Share of sessions that are recorded, 0 to 1; of these, the key's share is. */
   sample: number;
   /**
    * Milliseconds that a visit must last: until then nothing is sent, then all

@@ -85,8 +85,8 @@ class Rig {
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS });
   }
 
-  async startCollector() {
-    this.collector = this.spawn('rr-ingest', ['-l', `127.0.0.1:${this.collectPort}`, '-w', join(build, 'web'), '-S', join(this.dir, 'secret')]);
+  async startCollector(...more) {
+    this.collector = this.spawn('rr-ingest', ['-l', `127.0.0.1:${this.collectPort}`, '-w', join(build, 'web'), '-S', join(this.dir, 'secret'), ...more]);
     await until('the collector', async () => (await fetch(`${this.collect}/health/ready`)).ok);
   }
 

@@ -1,6 +1,7 @@
 // Visits that may not be recorded: too short, without an error, not in the
 // sample, on other pages. Nothing is sent of them; of the others, all is.
 // And what a tab that was closed could not send, another sends.
+import { writeFileSync } from 'node:fs';
 import { assert, test, until } from './harness.mjs';
 
 await test(async (rig) => {
@@ -88,6 +89,31 @@ await test(async (rig) => {
   await rig.compare(visitor, id);
   const seen = Object.values(rig.stored(id).tabs).flat();
   assert.deepEqual(seen.filter((l) => l.includes('zq-unseen') || /^{"type":[45].*checkout/.test(l)), []);
+  await visitor.close();
+
+  // What the key says: a share of none, asked for once; a preset, before
+  // anything was sent of what was recorded without it, and on the next page.
+  const keys = `${rig.dir}/keys`;
+  writeFileSync(keys, 'dev *\nnone * sample=0\nmasked * preset=strict\n');
+  await rig.killCollector();
+  await rig.startCollector('-k', keys);
+  ({ visitor, p, sent } = await visit({ key: 'none', collector: rig.collect }));
+  await until('the answer', () => p.evaluate(() => rr.status().why === 'not in the sample'));
+  await p.goto(`${rig.demo}/product.html`);
+  await until('the recorder', () => p.evaluate(() => rr.status().why === 'not in the sample'));
+  assert.equal(sent.length, 1);
+  await visitor.close();
+  ({ visitor, p } = await visit({ key: 'masked', privacy: 'open', collector: rig.collect }));
+  id = await until('a session', () => p.evaluate(() => rr.sessionId()));
+  await p.fill('#search', 'zq-masked');
+  await p.evaluate(() => rr.flush());
+  await p.goto(`${rig.demo}/product.html`);
+  await p.fill('#review [name=name]', 'zq-masked');
+  await until('its session', () => p.evaluate(() => rr.sessionId()));
+  await p.evaluate(() => rr.flush());
+  const masked = Object.values(rig.stored(id).tabs).flat();
+  assert.ok(masked.filter((l) => l.startsWith('{"type":2')).length >= 2, 'a snapshot of each page');
+  assert.deepEqual(masked.filter((l) => /zq-masked|Paper|Field notebook|afternoon/.test(l)), []);
   await visitor.close();
 
   // A tab is closed with the collector out of reach; its other tab sends it.

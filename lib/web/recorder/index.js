@@ -23,7 +23,7 @@ import { store } from './store.js';
 const VERSION = __VERSION__;
 const script = document.currentScript;
 
-let opts, keep, sender, camera;
+let opts, keep, sender, camera, shield;
 let state = 'off', why = 'not started', consented = false, paused = false;
 
 /** Why this page must not be recorded, if so. */
@@ -58,17 +58,24 @@ function moved() {
 }
 
 /** Sampling is by session: all its pages, or none. */
-function sampled() {
-  if (opts.sample >= 1) return true;
+function sampled(draw = opts.sample) {
   const at = keep.name + ':sample';
+  let hit = Math.random() < draw;
   try {
     const [said, when] = (localStorage.getItem(at) || '').split(' ');
-    const hit = said && Date.now() - when < 30 * 60e3 ? said === '1' : Math.random() < opts.sample;
+    if (draw && said && Date.now() - when < 30 * 60e3) hit = said === '1';
     localStorage.setItem(at, (hit ? '1 ' : '0 ') + Date.now());
-    return hit;
-  } catch {
-    return Math.random() < opts.sample;
-  }
+  } catch {}
+  return hit;
+}
+
+/** What is recorded from now on, if anything is, is masked by this preset. */
+function shoot() {
+  const going = camera && camera.running;
+  if (going) camera.stop();
+  shield = privacy(opts);
+  camera = capture(opts, shield, sender);
+  if (going) camera.start();
 }
 
 function init(given) {
@@ -97,14 +104,16 @@ function start() {
   if (why) return;
   if (sender && !sender.over) sender.rotate();
   else {
-    const shield = privacy(opts);
+    shield = privacy(opts);
     sender = new Sender(opts, keep, {
       snapshot: () => camera && camera.snapshot(),
       dead: (reason) => {
         camera.stop();
-        state = 'refused';
-        why = reason;
+        state = reason ? 'refused' : 'off';
+        why = reason || 'not in the sample';
+        if (!reason) sampled(0);
       },
+      stricter: () => camera && shoot(),
       describe: () => ({
         url: shield.url(location.href),
         title: opts.privacy === 'strict' ? '' : document.title.slice(0, 300),
@@ -120,7 +129,7 @@ function start() {
         language: navigator.language,
       }),
     });
-    camera = capture(opts, shield, sender);
+    shoot();
     const settle = () => setTimeout(() => sender.ready());
     document.readyState === 'complete' ? settle() : addEventListener('load', settle, { once: true });
   }

@@ -31,6 +31,9 @@ const DEFAULTS = {
   onEvent: null,
 };
 
+/** Presets of privacy, strictest first. */
+export const PRESETS = ['strict', 'balanced', 'open'];
+
 /** A value of the type that the option's default has. */
 function coerce(name, value) {
   const like = DEFAULTS[name];

@@ -17,6 +17,7 @@
  * its last minute is kept) or by lasting; see `holds`.
  */
 
+import { PRESETS } from './options.js';
 import { gzip, post, postLast } from './wire.js';
 
 const IDLE = 30 * 60e3;         // without a user's event: the session is over
@@ -43,8 +44,9 @@ export class Sender {
   /**
    * @param {import('../rr.d.ts').Options} opts
    * @param {ReturnType<import('./store.js').store>} store
-   * @param {{snapshot(): void, dead(why: string): void, describe(): object}} host
-   *   snapshot: take one now; dead: recording is over on this page
+   * @param {{snapshot(): void, dead(why: string): void, stricter(): void, describe(): object}} host
+   *   snapshot: take one now; dead: recording is over on this page ('': it is not
+   *   in the sample); stricter: the preset changed
    */
   constructor(opts, store, host) {
     Object.assign(this, { opts, store, host });
@@ -92,7 +94,8 @@ export class Sender {
       this.ring = this.ring && baton.ring;
     }
     if (kept) this.enter(kept);
-    this.queue = (baton ? baton.queue : []).map((b) => {
+    this.queue = (baton ? baton.queue : []).filter((b) =>
+      sessions[b.s] !== unopened || baton.privacy === this.opts.privacy).map((b) => {
       const s = sessions[b.s];
       // Batches of a session that was never opened go into the one there is.
       return s === unopened && s !== this.session ? { ...b, s: this.session, n: 0 } : { ...b, s };
@@ -106,9 +109,19 @@ export class Sender {
   }
 
   /** The current session is this one. */
-  enter({ id, token, made }) {
-    Object.assign(this.session, { id, token, made });
+  enter({ id, token, made, preset }) {
+    const { opts } = this;
+    const stricter = PRESETS.includes(preset) && PRESETS.indexOf(preset) < PRESETS.indexOf(opts.privacy);
+    if (stricter) {
+      // What was recorded before this was known is not for anybody.
+      opts.privacy = preset;
+      this.meta = null;
+      this.late = [];
+      this.spill();
+    }
+    Object.assign(this.session, { id, token, made, preset });
     this.ring = false;
+    if (stricter) this.host.stricter();
   }
 
   /** The session that this browser is in, if it is not over. */
@@ -122,7 +135,7 @@ export class Sender {
   remember(change) {
     const s = this.session;
     if (s.id) this.store.saveSession({ ...this.store.session(), id: s.id, token: s.token,
-      made: s.made, seen: this.seen || Date.now(), collector: this.opts.collector, ...change });
+      made: s.made, preset: s.preset, seen: this.seen || Date.now(), collector: this.opts.collector, ...change });
   }
 
   // ---- events ----------------------------------------------------------
@@ -364,9 +377,14 @@ export class Sender {
       const v = await post(`${this.base}?key=${encodeURIComponent(this.opts.key)}`,
         JSON.stringify(this.host.describe()));
       if (v.verdict === 'open') {
-        Object.assign(s, { id: v.id, token: v.token, made: Date.now() });
+        const got = { id: v.id, token: v.token, made: Date.now(), preset: v.preset };
+        s === this.session ? this.enter(got) : Object.assign(s, got);
         if (s === this.session) this.remember();
         this.heed(v);
+        return null;
+      }
+      if (v.verdict === 'unsampled') {
+        this.die('');
         return null;
       }
       if (v.verdict === 'bad') v.verdict = 'denied';
@@ -632,6 +650,7 @@ export class Sender {
     this.store.putBaton({
       tab: this.tab,
       since: this.since,
+      privacy: this.opts.privacy,
       ring: this.ring,
       sessions,
       queue: this.queue.map(({ kind, s, n, to, text, count, full, cause, events, safe }) =>
