@@ -232,6 +232,14 @@ see_forwarded(void *arg, enum MHD_ValueKind kind, const char *key,
 	return MHD_YES;
 }
 
+bool
+http_from_proxy(const struct http_request *r)
+{
+	const struct http_conn *c = r->conn;
+
+	return c->local ? r->http->trust_unix : is_trusted(r->http, &c->peer);
+}
+
 /*
  * Who sent it: behind trusted proxies, the last address in X-Forwarded-For
  * that is none of theirs, since what stands left of it is the client's word.
@@ -245,7 +253,7 @@ find_client(struct http_request *r)
 	const char *start, *end, *item, *p;
 
 	r->client = c->peer;
-	if (!(c->local ? r->http->trust_unix : is_trusted(r->http, &c->peer)))
+	if (!http_from_proxy(r))
 		return;
 	MHD_get_connection_values(r->connection, MHD_HEADER_KIND,
 	    see_forwarded, &f);

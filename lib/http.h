@@ -166,6 +166,9 @@ const char *http_address_text(const struct http_address *,
  */
 int http_socket(const struct http_request *);
 
+/* True if it came from where http_trust() said. */
+bool http_from_proxy(const struct http_request *);
+
 /* True if it is this machine's own: loopback, or a socket file without one. */
 bool http_address_is_local(const struct http_address *);
 

@@ -80,6 +80,12 @@ log_warn(const char *fmt, ...)
 }
 
 void
+log_notice(const char *fmt, ...)
+{
+	SAY(LOG_LEVEL_NOTICE);
+}
+
+void
 log_info(const char *fmt, ...)
 {
 	SAY(LOG_LEVEL_INFO);

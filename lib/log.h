@@ -12,6 +12,7 @@
 enum log_level {
 	LOG_LEVEL_ERR = 3,
 	LOG_LEVEL_WARN = 4,
+	LOG_LEVEL_NOTICE = 5,
 	LOG_LEVEL_INFO = 6,
 	LOG_LEVEL_DEBUG = 7,
 };
@@ -32,6 +33,7 @@ void log_set_level(enum log_level most);
 /* One line.  errno is kept. */
 void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -15,6 +15,11 @@
 #include "record.h"
 #include "replaya.h"
 
+enum {
+	LIMIT_OPENS,
+	LIMIT_POSTS,
+};
+
 #define CONTENT_JSON	"application/json"
 #define CONTENT_TEXT	"text/plain; charset=utf-8"
 #define WEB_CACHE	"public, max-age=300"

@@ -13,25 +13,12 @@
 #ifndef TOKEN_H
 #define TOKEN_H
 
-#include <stddef.h>
 #include <stdint.h>
+
+#include "signer.h"
 
 #define TOKEN_BYTES	29
 #define TOKEN_LEN	39	/* characters */
-#define SECRET_BYTES	32
-#define SECRETS_MAX	4	/* lines of a secret file */
-
-struct signer;
-
-/*
- * Read the secret file at path: lines of 64 hex digits, of which the first
- * signs and all are believed, so that a new one can be put first.  If there is
- * no such file it is made, with one random line, readable by its owner alone.
- * With path NULL the secret lives as long as the process.  NULL with a message
- * in why.
- */
-struct signer *signer_new(const char *path, char *why, size_t size);
-void signer_free(struct signer *);
 
 /* Write a token and a NUL to out. */
 void token_make(struct signer *, const char *id, uint64_t key,

@@ -32,17 +32,13 @@ struct limiter;
 struct limiter *limiter_new(void);
 void limiter_free(struct limiter *);
 
-enum limit_kind {
-	LIMIT_OPENS,
-	LIMIT_POSTS,
-	LIMIT_KINDS,
-};
+#define LIMIT_KINDS	2	/* buckets of an address, as the caller numbers them */
 
 /*
  * The bucket of an address: a host has an IPv4 address, or the network of 64
  * bits of an IPv6 one.
  */
 struct bucket *limiter_bucket(struct limiter *, const struct http_address *,
-    enum limit_kind kind, uint64_t now);
+    unsigned kind, uint64_t now);
 
 #endif

@@ -80,7 +80,7 @@ address_hash(const struct limiter *l, const struct http_address *a)
 
 struct bucket *
 limiter_bucket(struct limiter *l, const struct http_address *a,
-    enum limit_kind kind, uint64_t now)
+    unsigned kind, uint64_t now)
 {
 	uint64_t hash = address_hash(l, a);
 	struct entry *set = l->entries[(hash >> 32) % SETS], *e = set;
