@@ -49,7 +49,7 @@ LIBS_s2-tail       := $(LIBS_s2-append)
 LIBS_s2-stream     := $(LIBS_s2-append)
 LIBS_rr-ls         := $(LIBS_s2-append)
 LIBS_rr-collect    := $(shell $(PKG) --libs libmicrohttpd) -ljq -lz -lcrypto
-LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd)
+LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd) -lcrypto
 
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 LIB_C    := $(wildcard lib/*.c)

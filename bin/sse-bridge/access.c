@@ -8,11 +8,14 @@
  * are refused; an address cannot be rebound.  Cross-site requests to the API
  * are refused as well, where the browser marks them.
  *
- * There is no login yet: whoever reaches the socket may read, stop and
- * delete.  main() therefore binds to this machine only, unless told not to.
+ * Pages and scripts are for everybody; what they ask for is for those who are
+ * let in, by login.c.  Without users whoever reaches the socket may read, stop
+ * and delete: main() then binds to this machine only, unless told not to.
  */
 #include <arpa/inet.h>
 
+#include "counts.h"
+#include "log.h"
 #include "server.h"
 
 #define HOST_MAX	262	/* bytes of "name:port", with NUL */
@@ -98,5 +101,99 @@ access_check(const struct server *s, struct http_request *r)
 		    "other site's Origin");
 		return false;
 	}
+	return true;
+}
+
+/* ---- who ---- */
+
+/* What was done, or was not permitted: a line that is always logged. */
+static void
+audit(const struct server *s, const char *what, const char *id,
+    const char *how, const struct person *p)
+{
+	void (*say)(const char *, ...) = login_is_needed(s->login) ?
+	    log_notice : log_info;
+
+	say("audit: %s%s%s %s %s from %s", what, id == NULL ? "" : " ",
+	    id == NULL ? "" : id, how, p->name[0] == '\0' ? "-" : p->name,
+	    p->address);
+}
+
+static void
+refuse_unknown(struct http_request *r, unsigned status, const char *text)
+{
+	const struct http_header headers[] = {
+		server_api_headers[0], server_api_headers[1],
+		{ "WWW-Authenticate", "Bearer" }, { NULL, NULL },
+	};
+	char body[128];
+	int n = snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", text);
+
+	count_refused(status);
+	http_reply(r, status, "application/json", body, (size_t)n, headers);
+}
+
+/* Answers all but LOGIN_KNOWN. */
+static bool
+is_known(struct http_request *r, enum login_result result,
+    const struct person *p)
+{
+	const struct server *s = r->arg;
+
+	switch (result) {
+	case LOGIN_KNOWN:
+		return true;
+	case LOGIN_NONE:
+		refuse_unknown(r, 401, "log in first");
+		break;
+	case LOGIN_WRONG:
+		audit(s, "login", NULL, "refused to", p);
+		if (http_query(r, "share") != NULL)
+			server_error(r, 403, "this link has expired, or was "
+			    "withdrawn");
+		else
+			refuse_unknown(r, 401, "nobody has this token");
+		break;
+	case LOGIN_SLOW:
+		server_error(r, 429, "too many wrong tokens; wait a minute");
+		break;
+	}
+	return false;
+}
+
+bool
+access_permit(struct http_request *r, const char *id, enum role least,
+    bool link_is_enough, const char *what, struct person *p)
+{
+	const struct server *s = r->arg;
+
+	if (!is_known(r, login_identify(s->login, r, id, p), p))
+		return false;
+	/* Without login all is permitted, but there is nothing to share. */
+	if (login_is_needed(s->login) &&
+	    (p->role < least || (p->by_link && !link_is_enough))) {
+		audit(s, what == NULL ? "read" : what, id, "refused to", p);
+		server_error(r, 403, p->by_link ? "this link is for watching "
+		    "one session" : "your role does not permit this");
+		return false;
+	}
+	if (what != NULL)
+		audit(s, what, id, "by", p);
+	return true;
+}
+
+bool
+access_log_in(struct http_request *r, struct person *p,
+    char cookie[COOKIE_MAX])
+{
+	const struct server *s = r->arg;
+
+	if (!login_is_needed(s->login)) {
+		server_error(r, 404, "there is no login");
+		return false;
+	}
+	if (!is_known(r, login_cookie(s->login, r, p, cookie), p))
+		return false;
+	audit(s, "login", NULL, "by", p);
 	return true;
 }

@@ -32,12 +32,18 @@
 #define LINGER_MAX	3600
 #define OTHERS_MAX	500	/* connections beside those of viewers */
 #define HEAD_MAX	16384	/* bytes of a request's head */
+#define PROXIES_MAX	64
 #define STOP_MS		5000	/* for commands to end when we do */
 
 struct options {
 	int nlisten;
 	const char *listen[LISTEN_MAX];
 	const char *metrics;
+	int nproxies;
+	const char *proxies[PROXIES_MAX];
+	const char *secret;
+	const char *users;
+	const char *user_header;
 	const char *watched;
 	const char *webdir;
 	bool insecure;
@@ -48,7 +54,8 @@ struct options {
 static const char usage_text[] =
     "usage: sse-bridge [-v]\n"
     "       sse-bridge -l SPEC [-v] [-H NAME] [-k SECONDS] [-n VIEWERS]\n"
-    "                  [-M SPEC] [-r KIB] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
+    "                  [-M SPEC] [-P PROXY] [-r KIB] [-S FILE] [-t FILE]\n"
+    "                  [-u HEADER] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
     "Turn rr-lines into server-sent events; with -l, serve pages, read routes\n"
     "and live sessions over HTTP.\n"
     "  -H NAME     a host name that this server goes by\n"
@@ -56,7 +63,11 @@ static const char usage_text[] =
     "  -l SPEC     listen on HOST:PORT, unix:PATH or fd:N\n"
     "  -M SPEC     serve GET /metrics there\n"
     "  -n VIEWERS  at most so many (2000)\n"
+    "  -P PROXY    believe X-Forwarded-For that comes from there\n"
     "  -r KIB      of a session's messages kept for viewers (4096)\n"
+    "  -S FILE     the secret that signs logins and links\n"
+    "  -t FILE     the users who may watch, and their tokens\n"
+    "  -u HEADER   a proxy's header that names the user\n"
     "  -v          say on standard error what happens\n"
     "  -W DIR      keep a file here for each session that is watched\n"
     "  -w DIR      serve the files of this directory\n"
@@ -73,12 +84,12 @@ parse_options(int argc, char **argv, struct options *o)
 		{ "insecure", no_argument, NULL, INSECURE },
 		{ NULL, 0, NULL, 0 },
 	};
-	bool server_only = false;
+	bool server_only = false, verbose = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+H:k:l:M:n:r:vW:w:x:", longopts,
+	while ((c = getopt_long(argc, argv, "+H:k:l:M:n:P:r:S:t:u:vW:w:x:", longopts,
 	    NULL)) != -1) {
-		server_only |= strchr("HkMnrWwx", c) != NULL || c == INSECURE;
+		server_only |= strchr("HkMnPrStuWwx", c) != NULL || c == INSECURE;
 		switch (c) {
 		case 'H':
 			if (o->server.nhosts == SERVER_HOSTS_MAX)
@@ -101,12 +112,26 @@ parse_options(int argc, char **argv, struct options *o)
 			o->limits.viewers = (unsigned)option_number("-n",
 			    optarg, 1, VIEWERS_MAX);
 			break;
+		case 'P':
+			if (o->nproxies == PROXIES_MAX)
+				option_wrong("too many -P");
+			o->proxies[o->nproxies++] = optarg;
+			break;
 		case 'r':
 			o->limits.ring = 1024 * (size_t)option_number("-r",
 			    optarg, 1, RING_MAX);
 			break;
+		case 'S':
+			o->secret = optarg;
+			break;
+		case 't':
+			o->users = optarg;
+			break;
+		case 'u':
+			o->user_header = optarg;
+			break;
 		case 'v':
-			log_set_level(LOG_LEVEL_INFO);
+			verbose = true;
 			break;
 		case 'W':
 			o->watched = optarg;
@@ -130,10 +155,17 @@ parse_options(int argc, char **argv, struct options *o)
 			exit(EXIT_USAGE);	/* getopt has said it */
 		}
 	}
+	/* Who did what is said in any case. */
+	log_set_level(verbose ? LOG_LEVEL_INFO :
+	    o->users != NULL ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARN);
 	if (optind < argc)
 		option_wrong("it takes no operands");
 	if (o->nlisten == 0 && server_only)
 		option_wrong("these options need -l");
+	if (o->users == NULL && (o->secret != NULL || o->user_header != NULL))
+		option_wrong("-S and -u need -t");
+	if (o->user_header != NULL && o->nproxies == 0)
+		option_wrong("-u needs -P: whose word is taken?");
 }
 
 /* ---- the server ---- */
@@ -151,9 +183,9 @@ listen_on(struct http *http, struct server *s, const struct options *o,
 		    "cannot listen on '%s': %s%s%s", spec, why,
 		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
 	listen_name(fd, name);
-	if (!listen_is_local(fd) && !o->insecure)
+	if (!listen_is_local(fd) && !o->insecure && o->users == NULL)
 		log_die(EXIT_CONFIG, "will not listen on %s: other machines "
-		    "reach it and there is no login; use a loopback address "
+		    "reach it and there is no login; use -t, a loopback address "
 		    "or a socket file behind a proxy, or --insecure", name);
 	if (strncmp(name, "unix:", strlen("unix:")) != 0)
 		s->check_host = true;
@@ -241,16 +273,24 @@ http_ready(void *arg, uint32_t events)
 
 struct stop {
 	struct watch signals;
+	struct login *login;
 	bool asked;
 };
 
+/* SIGHUP is to read the users again, where there are any. */
 static void
 signal_ready(void *arg, uint32_t events)
 {
 	struct stop *stop = arg;
+	struct signalfd_siginfo got;
 
 	(void)events;
-	stop->asked = true;
+	while (read(stop->signals.fd, &got, sizeof got) == sizeof got) {
+		if (got.ssi_signo == SIGHUP && login_is_needed(stop->login))
+			login_reload(stop->login);
+		else
+			stop->asked = true;
+	}
 }
 
 static void
@@ -298,6 +338,7 @@ serve(struct server *s, struct http *http, struct metrics_server *metrics)
 	uint64_t now, watchdog = notify_watchdog(), alive = 0;
 	int ms;
 
+	stop.login = s->login;
 	watch_signals(s->loop, &stop);
 	if (loop_watch(s->loop, &ready, http_fd(http), EPOLLIN) == -1)
 		log_die(EXIT_OTHER, "cannot watch sockets: %s",
@@ -363,6 +404,7 @@ serve_on(struct options *o)
 	struct http *http;
 	struct figures figures;
 	struct metrics_server *metrics;
+	char why[512];
 	int watched, i;
 
 	limits.connections = o->limits.viewers + OTHERS_MAX;
@@ -383,10 +425,18 @@ serve_on(struct options *o)
 	s->hub = hub_new(&loop, &reaper, s->routes, watched, &o->limits);
 	s->queue = queue_new(s);
 	s->health = health_new(s);
+	s->login = login_new(o->users, o->secret, o->user_header, why,
+	    sizeof why);
+	if (s->login == NULL)
+		log_die(EXIT_CONFIG, "%s", why);
 	http = http_new(&p, &limits);
 	if (s->hub == NULL || s->queue == NULL || s->health == NULL ||
 	    http == NULL)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	for (i = 0; i < o->nproxies; i++)
+		if (http_trust(http, o->proxies[i]) == -1)
+			log_die(EXIT_USAGE, "-P: '%s' is no address, no "
+			    "network and not unix", o->proxies[i]);
 	for (i = 0; i < o->nlisten; i++)
 		listen_on(http, s, o, o->listen[i]);
 	figures = (struct figures){ s, http };
@@ -398,6 +448,7 @@ serve_on(struct options *o)
 	health_free(s->health);
 	wait_for_commands(s);
 	queue_free(s->queue);
+	login_free(s->login);
 	return EXIT_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -200,7 +201,7 @@ is_text(const char *s)
 
 /* What rr-ls(1) takes for -w is for it to judge. */
 static void
-serve_list(struct http_request *r)
+serve_list(struct http_request *r, const char *id)
 {
 	static const struct {
 		const char *key, *otherwise;
@@ -228,6 +229,7 @@ serve_list(struct http_request *r)
 		if (list[i].text[0] != '\0')
 			args[n++] = list[i].text;
 	}
+	(void)id;
 	route_start(r, "list", args, JSON_TYPE, false);
 }
 
@@ -284,16 +286,143 @@ serve_live(struct http_request *r, const char *id)
 }
 
 static void
-serve_session(struct http_request *r, const char *name, const char *id)
+serve_changes(struct http_request *r, const char *id)
+{
+	(void)id;
+	serve_live(r, "index");
+}
+
+static void
+serve_command(struct http_request *r, const char *name, const char *id)
 {
 	const char *const args[] = { id, NULL };
-	char address[HTTP_ADDRESS_MAX];
 
-	if (r->method != HTTP_GET)
-		log_info("%s %s, asked by %s", name, id,
-		    http_address_text(&r->client, address));
 	route_start(r, name, args, JSON_TYPE, false);
 }
+
+static void
+serve_show(struct http_request *r, const char *id)
+{
+	serve_command(r, "show", id);
+}
+
+static void
+serve_stop(struct http_request *r, const char *id)
+{
+	serve_command(r, "stop", id);
+}
+
+static void
+serve_delete(struct http_request *r, const char *id)
+{
+	serve_command(r, "delete", id);
+}
+
+/* The link is the page's to make; this is what it carries. */
+static void
+serve_share(struct http_request *r, const char *id)
+{
+	struct server *s = r->arg;
+	const char *seconds = http_query(r, "seconds");
+	char share[SHARE_LEN + 1], body[128];
+	uint32_t expires;
+	int n;
+
+	if (!login_is_needed(s->login)) {
+		server_error(r, 404, "there is no login, so no link is needed");
+		return;
+	}
+	if (seconds == NULL || !is_number(seconds, 1, SHARE_SECONDS_MAX)) {
+		server_error(r, 400, "'seconds' must be a number up to "
+		    "31622400");
+		return;
+	}
+	expires = (uint32_t)(time(NULL) + strtol(seconds, NULL, 10));
+	share_make(s->login, id, expires, share);
+	n = snprintf(body, sizeof body, "{\"share\":\"%s\",\"expires\":%lld}\n",
+	    share, 1000LL * expires);
+	http_reply(r, 200, JSON_TYPE, body, (size_t)n, server_api_headers);
+}
+
+static void
+reply_person(struct http_request *r, const struct person *p,
+    const char *cookie)
+{
+	const struct server *s = r->arg;
+	const struct http_header headers[] = {
+		server_api_headers[0], server_api_headers[1],
+		{ cookie == NULL ? NULL : "Set-Cookie", cookie },
+		{ NULL, NULL },
+	};
+	char body[192];
+	int n = snprintf(body, sizeof body,
+	    "{\"login\":%s,\"name\":\"%s\",\"role\":\"%s\"}\n",
+	    login_is_needed(s->login) ? "true" : "false", p->name,
+	    role_name(p->role));
+
+	http_reply(r, 200, JSON_TYPE, body, (size_t)n, headers);
+}
+
+static void
+serve_me(struct http_request *r, const char *id)
+{
+	struct person p;
+
+	(void)id;
+	if (access_permit(r, NULL, ROLE_VIEW, false, NULL, &p))
+		reply_person(r, &p, NULL);
+}
+
+static void
+serve_login(struct http_request *r, const char *id)
+{
+	struct person p;
+	char cookie[COOKIE_MAX];
+
+	(void)id;
+	if (access_log_in(r, &p, cookie))
+		reply_person(r, &p, cookie);
+}
+
+static void
+serve_logout(struct http_request *r, const char *id)
+{
+	static const struct person nobody;
+	char cookie[COOKIE_MAX];
+
+	(void)id;
+	logout_cookie(cookie);
+	reply_person(r, &nobody, cookie);
+}
+
+/* Who may do what; sse-bridge(1) has the table for people. */
+static const struct api_route {
+	const char *where;	/* below /api; ID stands for a session's */
+	enum http_method method;
+	enum role role;		/* at least; none: it sees to that itself */
+	bool by_link;		/* a link to the session is enough */
+	const char *audit;	/* what is said of it in the log, or NULL */
+	void (*serve)(struct http_request *, const char *id);
+} api_routes[] = {
+	{ "me", HTTP_GET, ROLE_NONE, false, NULL, serve_me },
+	{ "login", HTTP_POST, ROLE_NONE, false, NULL, serve_login },
+	{ "logout", HTTP_POST, ROLE_NONE, false, NULL, serve_logout },
+	{ "sessions", HTTP_GET, ROLE_VIEW, false, NULL, serve_list },
+	{ "sessions/changes", HTTP_GET, ROLE_VIEW, false, NULL,
+	    serve_changes },
+	{ "sessions/ID", HTTP_GET, ROLE_VIEW, true, "view", serve_show },
+	{ "sessions/ID", HTTP_DELETE, ROLE_DELETE, false, "delete",
+	    serve_delete },
+	{ "sessions/ID/lines", HTTP_GET, ROLE_VIEW, true, NULL, serve_lines },
+	{ "sessions/ID/live", HTTP_GET, ROLE_VIEW, true, NULL, serve_live },
+	{ "sessions/ID/export", HTTP_GET, ROLE_VIEW, false, "export",
+	    serve_export },
+	{ "sessions/ID/stop", HTTP_POST, ROLE_DELETE, false, "stop",
+	    serve_stop },
+	{ "sessions/ID/share", HTTP_POST, ROLE_ADMIN, false, "share",
+	    serve_share },
+};
+#define API_ROUTES	(sizeof api_routes / sizeof api_routes[0])
 
 static void
 refuse_method(struct http_request *r, const char *allow)
@@ -307,56 +436,55 @@ refuse_method(struct http_request *r, const char *allow)
 	http_reply(r, 405, JSON_TYPE, body, sizeof body - 1, headers);
 }
 
+/* The path below /api, with ID in the place of one; true if there is one. */
+static bool
+take_id(const struct http_request *r, char *where, size_t size,
+    char id[SESSION_ID_LEN + 1])
+{
+	const struct http_slice *s = &r->segments[2];
+	bool is_id = r->nsegments > 2 && http_segment_is(r, 1, "sessions") &&
+	    session_id_is_valid(s->p, s->len);
+
+	if (!is_id) {
+		strlcpy(where, r->path + strlen("/api"), size);
+	} else {
+		memcpy(id, s->p, SESSION_ID_LEN);
+		id[SESSION_ID_LEN] = '\0';
+		snprintf(where, size, "/sessions/ID%s",
+		    s->p + SESSION_ID_LEN);
+	}
+	return is_id;
+}
+
 static void
 serve_api(struct http_request *r)
 {
-	char id[SESSION_ID_LEN + 1] = "";
-	enum http_method m = r->method;
+	char id[SESSION_ID_LEN + 1] = "", where[64], allow[16] = "";
+	const struct api_route *a;
+	struct person p;
+	bool has_id = take_id(r, where, sizeof where, id);
 
-	if (!http_segment_is(r, 1, "sessions") || r->nsegments > 4) {
-		server_error(r, 404, "no such route");
-		return;
+	for (a = api_routes; a < api_routes + API_ROUTES; a++) {
+		if (where[0] != '/' || strcmp(where + 1, a->where) != 0)
+			continue;
+		if (a->method == r->method)
+			break;
+		if (allow[0] != '\0')
+			strlcat(allow, ", ", sizeof allow);
+		strlcat(allow, a->method == HTTP_GET ? "GET" :
+		    a->method == HTTP_POST ? "POST" : "DELETE", sizeof allow);
 	}
-	if (r->nsegments == 2) {
-		if (m == HTTP_GET)
-			serve_list(r);
+	if (a == api_routes + API_ROUTES) {
+		if (allow[0] != '\0')
+			refuse_method(r, allow);
 		else
-			refuse_method(r, "GET");
+			server_error(r, 404, !has_id && r->nsegments > 2 ?
+			    "no such session" : "no such route");
 		return;
 	}
-	if (r->nsegments == 3 && http_segment_is(r, 2, "changes")) {
-		if (m == HTTP_GET)
-			serve_live(r, "index");
-		else
-			refuse_method(r, "GET");
-		return;
-	}
-	if (!session_id_is_valid(r->segments[2].p, r->segments[2].len)) {
-		server_error(r, 404, "no such session");
-		return;
-	}
-	memcpy(id, r->segments[2].p, SESSION_ID_LEN);
-	if (r->nsegments == 3 && m == HTTP_GET)
-		serve_session(r, "show", id);
-	else if (r->nsegments == 3 && m == HTTP_DELETE)
-		serve_session(r, "delete", id);
-	else if (r->nsegments == 3)
-		refuse_method(r, "GET, DELETE");
-	else if (http_segment_is(r, 3, "lines") && m == HTTP_GET)
-		serve_lines(r, id);
-	else if (http_segment_is(r, 3, "live") && m == HTTP_GET)
-		serve_live(r, id);
-	else if (http_segment_is(r, 3, "export") && m == HTTP_GET)
-		serve_export(r, id);
-	else if (http_segment_is(r, 3, "stop") && m == HTTP_POST)
-		serve_session(r, "stop", id);
-	else if (http_segment_is(r, 3, "stop"))
-		refuse_method(r, "POST");
-	else if (http_segment_is(r, 3, "lines") || http_segment_is(r, 3,
-	    "live") || http_segment_is(r, 3, "export"))
-		refuse_method(r, "GET");
-	else
-		server_error(r, 404, "no such route");
+	if (a->role == ROLE_NONE || access_permit(r, has_id ? id : NULL,
+	    a->role, a->by_link, a->audit, &p))
+		a->serve(r, id);
 }
 
 static void

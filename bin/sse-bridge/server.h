@@ -12,6 +12,7 @@
 
 #include "http.h"
 #include "hub.h"
+#include "login.h"
 #include "loop.h"
 #include "reaper.h"
 
@@ -33,6 +34,7 @@ struct server {
 	struct hub *hub;
 	struct queue *queue;
 	struct health *health;
+	struct login *login;
 	const char *routes;		/* directory of commands */
 	int webdir;			/* directory of files, or -1 */
 	char csp[SERVER_CSP_MAX];	/* for those files */
@@ -115,5 +117,17 @@ bool health_is_good(const struct health *h);
 
 /* True if the request may be served at all; else it was refused; access.c. */
 bool access_check(const struct server *s, struct http_request *r);
+
+/*
+ * True if who asks has this role, or a link to the session 'id' (NULL: it is
+ * about none) if that is enough; else the request was answered.  A line in the
+ * log says who did this; 'what' may be NULL.
+ */
+bool access_permit(struct http_request *r, const char *id, enum role least,
+    bool link_is_enough, const char *what, struct person *p);
+
+/* The cookie for who logs in; false: the request was answered. */
+bool access_log_in(struct http_request *r, struct person *p,
+    char cookie[COOKIE_MAX]);
 
 #endif
