@@ -46,3 +46,7 @@ browser() {
 		(($(stat -c %s "$BUILD/web/$file.gz") <= 32768))
 	done
 }
+
+@test "a login, roles, and a link to one session" {
+	browser access
+}

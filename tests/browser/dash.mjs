@@ -2,13 +2,11 @@
 // it says when there is nothing, or S2 is away; a hostile recording; axe.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import net from 'node:net';
 import { join } from 'node:path';
-import { assert, replay, test, until } from './harness.mjs';
+import { accessible, assert, replay, test, until } from './harness.mjs';
 
 const data = new URL('../data/', import.meta.url).pathname;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const T = 1767225600000;
 
 /** Everything that a page could try, in one snapshot. */
@@ -40,15 +38,6 @@ function hostile(out) {
     { type: 3, data: { source: 3, id: 1, x: 0, y: 0 }, timestamp: T + 3000 },
   ];
   return events.map((e) => JSON.stringify(e)).join('\n') + '\n';
-}
-
-async function accessible(page, what) {
-  // By the tester's hand, not the page's: its policy allows no foreign script.
-  await page.evaluate(`${axe};undefined`);
-  const { violations } = await page.evaluate(() => axe.run(document, { iframes: false }));
-  const bad = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
-    .map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(', ')}`);
-  assert.deepEqual(bad, [], `axe, ${what}`);
 }
 
 await test(async (rig) => {

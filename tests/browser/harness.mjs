@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,6 +19,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const build = process.env.BUILD || join(root, 'build');
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const freePort = () => new Promise((resolve) => {
   const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -53,6 +56,16 @@ function brief(text) {
   return `${text.length} ${a >>> 0} ${b >>> 0} ${text.slice(0, 80)}`;
 }
 
+/** axe finds nothing serious on the page. */
+export async function accessible(page, what) {
+  // By the tester's hand, not the page's: its policy allows no foreign script.
+  await page.evaluate(`${axe};undefined`);
+  const { violations } = await page.evaluate(() => axe.run(document, { iframes: false }));
+  const bad = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    .map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(', ')}`);
+  assert.deepEqual(bad, [], `axe, ${what}`);
+}
+
 class Rig {
   dir = mkdtempSync(join(tmpdir(), 'rr-browser-'));
   basin = 'browser-' + process.pid + '-' + Date.now().toString(36);
@@ -83,6 +96,15 @@ class Rig {
     this.spawn('sse-bridge', ['-l', `127.0.0.1:${this.demoPort}`, '-w', join(root, 'examples/demo')]);
     for (const url of [this.view, this.demo]) await until(url, async () => (await fetch(url)).ok);
     this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS });
+  }
+
+  /** Another dashboard, with these options; where it is. */
+  async startView(...options) {
+    const port = await freePort();
+    this.spawn('sse-bridge', ['-l', `127.0.0.1:${port}`, '-w', join(build, 'web'), '-x', join(root, 'scripts/routes'), ...options]);
+    const url = `http://127.0.0.1:${port}`;
+    await until(url, async () => (await fetch(url)).ok);
+    return url;
   }
 
   async startCollector(...more) {

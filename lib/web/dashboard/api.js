@@ -12,15 +12,23 @@ export class Failure extends Error {
   }
 }
 
-async function request(path, init) {
+/** The link that this page was opened by, if it is one to a single session. */
+export const share = new URLSearchParams(location.search).get('share');
+const shared = (path) => share ? `${path}${path.includes('?') ? '&' : '?'}share=${encodeURIComponent(share)}` : path;
+
+/** Is told when nobody is logged in, or not any more. */
+export const onLogin = new EventTarget();
+
+async function call(path, init) {
   let answer;
   try {
-    answer = await fetch('/api/sessions' + path, { ...init, headers: { 'X-RR': '1' } });
+    answer = await fetch('/api' + shared(path), { ...init, headers: { 'X-RR': '1', ...init?.headers } });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Failure(0, 'The server does not answer.');
   }
   if (answer.ok) return answer;
+  if (answer.status === 401 && path !== '/login') onLogin.dispatchEvent(new Event('needed'));
   const body = await answer.text().catch(() => '');
   let text = body;
   try {
@@ -28,6 +36,8 @@ async function request(path, init) {
   } catch {}
   throw new Failure(answer.status, text.slice(0, 300) || answer.statusText, 1e3 * answer.headers.get('retry-after'));
 }
+
+const request = (path, init) => call('/sessions' + path, init);
 
 /** @param {object} where conditions, as rr-ls(1) has them */
 export const list = (limit, after, where, signal) => request('?' + new URLSearchParams({ limit, ...after && { after }, ...where }), { signal }).then((r) => r.json());
@@ -48,6 +58,13 @@ export function changes(from, on, lost) {
   source.addEventListener('error', () => source.readyState === 2 && end());
   return () => source.close();
 }
+
+/** Who is logged in, and what the role permits: {login, name, role}. */
+export const me = () => call('/me').then((r) => r.json());
+export const login = (token) => call('/login', { method: 'POST', headers: { Authorization: `Bearer ${token}` } }).then((r) => r.json());
+export const logout = () => call('/logout', { method: 'POST' });
+/** What a link to a session carries: {share, expires}. */
+export const makeShare = (id, seconds) => request(`/${id}/share?seconds=${seconds}`, { method: 'POST' }).then((r) => r.json());
 
 /** @returns {{name: string, json?: object, [key: string]: any}} a directive's parts */
 export function directive(line) {
@@ -128,7 +145,7 @@ export async function lines(id, from, count, signal, got) {
  * @returns {() => void} ends it
  */
 export function follow(id, from, got, say) {
-  const source = new EventSource(`/api/sessions/${id}/live?from=${from}`);
+  const source = new EventSource('/api' + shared(`/sessions/${id}/live?from=${from}`));
   let order = null;             // while a packed batch is being unpacked, all wait
   const inOrder = (fn) => {
     if (order) order = order.then(fn);

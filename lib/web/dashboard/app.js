@@ -1,7 +1,9 @@
 /** Which page is shown, and what all of them share. */
 
+import { onLogin, share } from './api.js';
 import { h, icon } from './dom.js';
 import { list } from './list.js';
+import { identify, loginPage, me, whoButton } from './login.js';
 import { watch } from './watch.js';
 
 const KEYS = [
@@ -11,6 +13,7 @@ const KEYS = [
 
 let page, shown;
 const content = h('.content');
+const who = h('span');
 const toasts = h('.toasts', { role: 'status' });
 
 const themes = ['auto', 'light', 'dark'];
@@ -44,7 +47,9 @@ function help() {
 }
 
 const app = {
+  dialog,
   back() {
+    if (share) return;         // there is only this session
     history.pushState(null, '', location.pathname);
     route();
   },
@@ -64,14 +69,25 @@ const app = {
   }),
 };
 
+function show(name, made) {
+  if (page) page.end();
+  document.body.dataset.page = name;
+  page = made;
+  who.replaceChildren(...me.name ? [whoButton(gate)] : []);
+  content.replaceChildren(page.root);
+}
+/** Nobody is logged in: who logs in goes on where this is. */
+function gate() {
+  if (share || document.body.dataset.page === 'login') return;
+  shown = undefined;
+  show('login', loginPage(route));
+}
+
 function route() {
   const id = new URLSearchParams(location.search).get('id');
   if (page && id === shown) return;     // only the moment has changed
   shown = id;
-  if (page) page.end();
-  document.body.dataset.page = id ? 'watch' : 'list';
-  page = id ? watch(id, app) : list(app);
-  content.replaceChildren(page.root);
+  show(id ? 'watch' : 'list', id ? watch(id, app) : list(app));
 }
 
 const brand = h('a.brand', { href: './', onclick(e) {
@@ -81,11 +97,12 @@ const brand = h('a.brand', { href: './', onclick(e) {
 } }, h('span.logo', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), 'rrpipe');
 const helpButton = h('button.tool', { title: 'Keys (?)', 'aria-label': 'Keys', onclick: help }, icon('help'));
 
-document.body.append(h('header.top', {}, brand, h('.spacer'), helpButton, themeButton), content, toasts);
+document.body.append(h('header.top', {}, brand, h('.spacer'), who, helpButton, themeButton), content, toasts);
 addEventListener('popstate', route);
 addEventListener('keydown', (e) => {
   if (e.key === '?' && !e.target.matches('input, textarea') && !document.querySelector('dialog[open]')) help();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', dress);
 dress();
-route();
+onLogin.addEventListener('needed', gate);
+identify().then(() => me.role === 'none' ? gate() : route());

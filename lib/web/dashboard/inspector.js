@@ -1,6 +1,7 @@
 /** Beside the player: what happened, in words; each line is a place to go to. */
 
 import { bytes, clock, h, icon, place, span, when } from './dom.js';
+import { may } from './login.js';
 import { describe } from './timeline.js';
 
 const MOST_ROWS = 1500;
@@ -124,8 +125,8 @@ export function inspector(rec, on) {
     for (const [k, v] of Object.entries(m)) if (!shown.has(k)) facts.push([k, typeof v === 'object' ? JSON.stringify(v) : String(v)]);
     return h('.details', {},
       h('dl', {}, facts.filter(([, v]) => v != null && v !== '').map(([k, v]) => [h('dt', {}, k), h('dd', {}, String(v))])),
-      h('h3', {}, 'In the shell'), h('pre', {}, `rr cat ${rec.id}`),
-      h('.actions', {},
+      may('view') && [h('h3', {}, 'In the shell'), h('pre', {}, `rr cat ${rec.id}`)],
+      may('delete') && h('.actions', {},
         rec.info.state === 'live' && h('button.quiet', { onclick: on.stop }, icon('stop', 15), 'Stop recording'),
         h('button.danger', { onclick: on.remove }, icon('trash', 15), 'Delete')));
   }

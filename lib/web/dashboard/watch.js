@@ -7,7 +7,9 @@
 import * as api from './api.js';
 import { ago, clock, h, icon, place, span } from './dom.js';
 import { inspector } from './inspector.js';
+import { may, me } from './login.js';
 import { Recording } from './recording.js';
+import { shareDialog } from './share.js';
 import { timeline } from './timeline.js';
 
 const SPEEDS = [0.5, 1, 2, 4, 8, 16];
@@ -56,9 +58,10 @@ export function watch(id, app) {
   const sub = h('p.sub', {}, ' ');
   const state = h('span.state', {}, '');
   const header = h('header.head', {},
-    button('back', 'All sessions (escape)', () => app.back()),
+    !api.share && button('back', 'All sessions (escape)', () => app.back()),
     h('.titles', {}, title, sub), state,
-    h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
+    me.login && may('admin') && button('share', 'Share', () => shareDialog(id, app)),
+    may('view') && h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
     button('link', 'Copy a link to this moment (c)', copyLink), sideButton);
   const slot = h('.slot');
   const controls = h('.controls', { role: 'toolbar', 'aria-label': 'Player' },
