@@ -449,6 +449,27 @@ says() {
 	[[ $(inside systemctl show -P StatusText "$1") == $2 ]]
 }
 
+@test "the dashboard with users, as in examples/systemd" {
+	local etc=$BATS_FILE_TMPDIR/root/etc token
+	install -Dm 644 -t "$etc/systemd/system/rr-view.service.d" \
+	    "$ROOT/examples/systemd/view-login.conf"
+	token=$(inside rr token /etc/rrpipe/users ann admin)
+	inside sh -c "$(sed -n 's/^#\t\((umask.*\)/\1/p' \
+	    "$ROOT/examples/systemd/view-login.conf")"
+	inside systemctl daemon-reload
+	inside systemctl restart rr-view.service
+	run on_net curl -s -o /dev/null -w '%{http_code}' \
+	    "$DASHBOARD/api/sessions"
+	[ "$output" = 401 ]
+	on_net curl -sf -H "Authorization: Bearer $token" \
+	    "$DASHBOARD/api/me" | jq -e '.name == "ann" and .role == "admin"'
+	as rr-collect test -r /etc/rrpipe/view-secret && fail 'it is readable'
+	rm -r "$etc/systemd/system/rr-view.service.d" "$etc/rrpipe/users" \
+	    "$etc/rrpipe/view-secret"
+	inside systemctl daemon-reload
+	inside systemctl restart rr-view.service
+}
+
 @test "a collector that hangs is started again" {
 	inside mkdir -p /run/systemd/system/rr-collect.service.d
 	printf '[Service]\nWatchdogSec=2\n' | inside tee \
