@@ -423,7 +423,9 @@ answers() {
 	# One that does not read is cut when what it has begun to get is dropped.
 	view_moves 'joined 1 sent_messages 1' start curl -sN --limit-rate 1 -o slow "$s/$id/live?from=0"
 	printf ':batch tab=0 batch=2 seq=2 seqs=1 time=1\n{"a":"%020000000d"}\n:end\n' 1 >>lines
-	wait_until 20 eval '(($(stat -c %s view.1) > 20000000))'
+	for n in 1 2; do
+		wait_until 20 eval '(($(stat -c %s view.$n) > 20000000))'
+	done
 	tells 3
 	tells 4
 	printf ':batch tab=0 batch=5 seq=5 seqs=1 time=1\n{"a":"%0100000d"}\n:end\n' 1 >>lines
