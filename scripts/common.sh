@@ -177,7 +177,7 @@ check_setting() {
 defaults() {
 	settings
 	: "${RR_BASIN:=rrpipe-sessions}" "${RR_S2_PORT:=8790}"
-	: "${RR_LISTEN_COLLECT:=127.0.0.1:8787}"
+	: "${RR_LEASE:=150}" "${RR_LISTEN_COLLECT:=127.0.0.1:8787}"
 	: "${RR_LISTEN_VIEW:=127.0.0.1:8788}"
 	: "${RR_LISTEN_DEMO:=127.0.0.1:8789}"
 	: "${RR_DATA:=${XDG_DATA_HOME:-$HOME/.local/share}/rrpipe}"
