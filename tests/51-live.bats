@@ -396,7 +396,7 @@ breaks=0
 	open_session
 	printf '%s\n' ':batch tab=1 batch=1' '{"type":4}' :end | append
 	page_examples "$ROOT/bin/sse-bridge/sse-bridge.1" >lines
-	[[ $(wc -l <lines) -eq 4 ]]
+	[[ $(wc -l <lines) -eq 5 ]]
 	sed -n "1s|s2://BASIN/STREAM|$uri|p" lines | bash >got
 	has got 'data: {"type":4}'
 	mkdir web
@@ -415,9 +415,18 @@ breaks=0
 	sed -n "2s/8788/$port/p" lines >script
 	start bash script
 	wait_until 5 curl -sS -o /dev/null "http://127.0.0.1:$port/"
-	sed -n "4s/8788/$port/; 4s/ID/$id/p" lines >script
+	sed -n "5s/8788/$port/; 5s/ID/$id/p" lines >script
 	start bash script
 	wait_until 5 has "$pid.out" 'data: {"type":4}'
+	local token
+	token=$(rr token users ann)
+	port=$(free_port)
+	sed -n "4s/8788/$port/p" lines >script
+	start bash script
+	wait_until 5 curl -sS -o /dev/null "http://127.0.0.1:$port/"
+	curl -sf -o answer -H 'Host: replay.shop.example' \
+	    -H "Authorization: Bearer $token" "http://127.0.0.1:$port/api/me"
+	[ "$(<answer)" = '{"login":true,"name":"ann","role":"view"}' ]
 }
 
 @test "a bridge that is killed leaves nothing behind" {
