@@ -35,8 +35,11 @@ ring_init(struct ring *r, int in, int out, uint32_t max,
 }
 
 void
-ring_release(struct ring *r)
+ring_release(struct ring *r, void (*forget)(void *unit))
 {
+	for (uint32_t i = 0; i < r->nslots; i++)
+		if (r->slots[i].unit != NULL)
+			forget(r->slots[i].unit);
 	buf_release(&r->queue);
 	buf_release(&r->acks.buf);
 	free(r->slots);

@@ -79,7 +79,9 @@ struct ring {
 /* With room for max units that are not settled.  0 or -1 with errno. */
 int ring_init(struct ring *, int in, int out, uint32_t max,
     const struct ring_program *program);
-void ring_release(struct ring *);
+
+/* Free it all; forget() is called for each unit that is not settled. */
+void ring_release(struct ring *, void (*forget)(void *unit));
 
 /*
  * Begin a unit for this stream whose lines take n bytes at most.  0, or -1

@@ -904,10 +904,17 @@ store_init(struct store *st, int in, int out, const char *prefix,
 	return ring_init(&st->ring, in, out, units, &program);
 }
 
+/* What becomes of it is not known, and nobody waits for it any more. */
+static void
+unit_forget(void *unit)
+{
+	unit_free(unit);
+}
+
 void
 store_release(struct store *st)
 {
-	ring_release(&st->ring);
+	ring_release(&st->ring, unit_forget);
 	sessions_release(&st->sessions);
 }
 
@@ -930,7 +937,7 @@ store_ask(struct store *st)
 	snprintf(name, sizeof(name), "%s/" NO_STREAM, st->prefix,
 	    st->asks % ASKS_MAX);
 	if (u == NULL || ring_probe(&st->ring, name, u) == -1) {
-		free(u);
+		unit_free(u);
 		return;
 	}
 	st->asks++;
