@@ -126,12 +126,23 @@ await test(async (rig) => {
   await visitor.route(`${rig.collect}/v1/**`, (route) => route.abort());
   await closed.fill('#review [name=name]', 'last words');
   const tab = await closed.evaluate(() => rr.status().tab);
+  // What was not taken is kept before the page is left.
+  await until('what was kept', () => closed.evaluate(() => new Promise((resolve) => {
+    rr.flush();
+    indexedDB.open('rr').onsuccess = ({ target: { result: db } }) => {
+      db.transaction('batch').objectStore('batch').getAll().onsuccess = (e) => {
+        db.close();
+        resolve(e.target.result.some(({ text }) => text.includes('"source":5')));
+      };
+    };
+  })));
   await closed.goto('about:blank');
   await closed.close();
   await visitor.unroute(`${rig.collect}/v1/**`);
   await until('what the closed tab had', async () => {
     await p.reload();
     await until('the recorder', () => p.evaluate(() => rr.status().state));
+    await p.waitForTimeout(1500);
     return rig.stored(id).tabs[tab].some((l) => l.includes('"source":5'));
   }, 40000);
   await rig.compare(visitor, id);

@@ -337,6 +337,8 @@ export class Sender {
     const v = await post(b.body ? url + '&gz=1' : url, body, keep);
     if (keep) this.flying -= body.length;
     clearTimeout(keepTimer);
+    // Nor is there time to keep it when the page is killed.
+    if (v.verdict === 'away') this.stow(b);
     b.out = undefined;
     // The page's own keepalive requests may have used up the 64 KB.
     if (keep && v.error && !b.fat && navigator.onLine) {
