@@ -87,14 +87,15 @@ is_up() {
 
 # leader: prints the process that is the container's PID 1.
 leader() {
-	pgrep -P "$(<"$BATS_FILE_TMPDIR/nspawn")"
+	[[ -s $BATS_FILE_TMPDIR/nspawn ]] &&
+	    pgrep -P "$(<"$BATS_FILE_TMPDIR/nspawn")"
 }
 
 # inside COMMAND...: runs it in the container.
 inside() {
 	local pid
 	pid=$(leader) || return
-	nsenter -t "$pid" -a env -i PATH="$INSIDE_PATH" "$@"
+	nsenter -t "$pid" -a -r -w env -i PATH="$INSIDE_PATH" "$@"
 }
 
 # on_net COMMAND...: runs a command of this machine on the container's network.
