@@ -268,12 +268,13 @@ restarted() {
 @test "the disk of S2 is full: nothing is lost, and it heals by itself" {
 	local before disk=/var/lib/rrpipe/s2
 	inside systemctl stop s2-lite
-	inside mount -t tmpfs -o size=48m tmpfs "$disk"
+	inside mount -t tmpfs -o size=200m tmpfs "$disk"
 	inside systemctl start s2-lite
 	inside systemctl restart rr-collect
 	wait_until 20 is_ready
+	# A new S2 may be busy with itself at first, and recorders come again.
+	wait_until 60 open_one
 	begin_traffic
-	open_one
 	[ "$(post_one 1 | jq -r .verdict)" = stored ]
 	run inside dd if=/dev/zero of="$disk/filler" bs=1M
 	[[ $output == *'No space left'* ]]
