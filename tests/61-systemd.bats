@@ -273,7 +273,7 @@ restarted() {
 	inside systemctl restart rr-collect
 	wait_until 20 is_ready
 	# A new S2 may be busy with itself at first, and recorders come again.
-	wait_until 60 open_one
+	wait_until 150 open_one
 	begin_traffic
 	[ "$(post_one 1 | jq -r .verdict)" = stored ]
 	run inside dd if=/dev/zero of="$disk/filler" bs=1M
