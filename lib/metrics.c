@@ -35,12 +35,13 @@ write_head(struct buf *b, const char *name, const char *help,
 }
 
 int
-metrics_write(struct buf *b, const struct metric *m, size_t n)
+metrics_write(struct buf *b, const struct metric *m, size_t n, size_t stride)
 {
 	static const char *const types[] = { "counter", "gauge" };
 	const char *last = "";
 
-	for (; n > 0; n--, m++) {
+	for (; n > 0; n--, m = (const struct metric *)(const void *)
+	    ((const char *)m + stride)) {
 		if (strcmp(m->name, last) != 0 && write_head(b, m->name,
 		    m->help, types[m->type]) == -1)
 			return -1;

@@ -45,8 +45,14 @@ struct histogram {
 /* Count a time. */
 void histogram_add(struct histogram *, uint64_t ms);
 
-/* Append the text of n metrics, of a histogram.  0, or -1 as buf_reserve(). */
-int metrics_write(struct buf *, const struct metric *, size_t n);
+/*
+ * Append the text of n metrics, each 'stride' bytes behind the one before: they
+ * may be members of larger structs.  0, or -1 as buf_reserve().
+ */
+int metrics_write(struct buf *, const struct metric *, size_t n,
+    size_t stride);
+
+/* The same of a histogram. */
 int histogram_write(struct buf *, const struct histogram *);
 
 /*

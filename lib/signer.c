@@ -96,7 +96,7 @@ signer_add(struct signer *s, const unsigned char *secret)
 	return 0;
 }
 
-static int
+int
 hex_get(const char *s, unsigned char *p, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -249,6 +249,14 @@ address_of() {
 	esac
 }
 
+# For awk over directives: value(KEY) is what the one in $0 has for it, or "".
+# shellcheck disable=SC2016,SC2034 # awk's; for those who read this
+awk_value='function value(key,	n) {
+	n = match($0, " " key "=[^ ]+")
+	return n ? substr($0, n + length(key) + 2,
+	    RLENGTH - length(key) - 2) : ""
+}'
+
 # moment TIME URI: prints TIME as the recording of that stream has it, in
 # milliseconds: [[H:]M:]S from its first event on, @MS, or as date(1) takes it.
 moment() {

@@ -210,17 +210,10 @@ count_ack(uint64_t ms)
 int
 counts_write(struct buf *b)
 {
-	struct metric m[REFUSALS > STATS ? REFUSALS : STATS];
-	size_t i;
-
-	if (metrics_write(b, counts, COUNTS) == -1 ||
-	    histogram_write(b, &acks) == -1)
+	if (metrics_write(b, counts, COUNTS, sizeof(counts[0])) == -1 ||
+	    histogram_write(b, &acks) == -1 ||
+	    metrics_write(b, &refusals[0].metric, REFUSALS,
+	    sizeof(refusals[0])) == -1)
 		return -1;
-	for (i = 0; i < REFUSALS; i++)
-		m[i] = refusals[i].metric;
-	if (metrics_write(b, m, REFUSALS) == -1)
-		return -1;
-	for (i = 0; i < STATS; i++)
-		m[i] = stats[i].metric;
-	return metrics_write(b, m, STATS);
+	return metrics_write(b, &stats[0].metric, STATS, sizeof(stats[0]));
 }

@@ -14,7 +14,6 @@
  */
 #include <arpa/inet.h>
 
-#include "counts.h"
 #include "log.h"
 #include "server.h"
 
@@ -120,17 +119,9 @@ audit(const struct server *s, const char *what, const char *id,
 }
 
 static void
-refuse_unknown(struct http_request *r, unsigned status, const char *text)
+refuse_unknown(struct http_request *r, const char *text)
 {
-	const struct http_header headers[] = {
-		server_api_headers[0], server_api_headers[1],
-		{ "WWW-Authenticate", "Bearer" }, { NULL, NULL },
-	};
-	char body[128];
-	int n = snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", text);
-
-	count_refused(status);
-	http_reply(r, status, "application/json", body, (size_t)n, headers);
+	server_error_with(r, 401, text, "WWW-Authenticate", "Bearer");
 }
 
 /* Answers all but LOGIN_KNOWN. */
@@ -144,7 +135,7 @@ is_known(struct http_request *r, enum login_result result,
 	case LOGIN_KNOWN:
 		return true;
 	case LOGIN_NONE:
-		refuse_unknown(r, 401, "log in first");
+		refuse_unknown(r, "log in first");
 		break;
 	case LOGIN_WRONG:
 		audit(s, "login", NULL, "refused to", p);
@@ -152,7 +143,7 @@ is_known(struct http_request *r, enum login_result result,
 			server_error(r, 403, "this link has expired, or was "
 			    "withdrawn");
 		else
-			refuse_unknown(r, 401, "nobody has this token");
+			refuse_unknown(r, "nobody has this token");
 		break;
 	case LOGIN_SLOW:
 		server_error(r, 429, "too many wrong tokens; wait a minute");

@@ -111,16 +111,10 @@ count_refused(unsigned status)
 int
 counts_write(struct buf *b)
 {
-	struct metric m[COMMANDS > REFUSALS ? COMMANDS : REFUSALS];
-	size_t i;
-
-	if (metrics_write(b, counts, COUNTS) == -1)
+	if (metrics_write(b, counts, COUNTS, sizeof counts[0]) == -1 ||
+	    metrics_write(b, &commands[0].metric, COMMANDS,
+	    sizeof commands[0]) == -1)
 		return -1;
-	for (i = 0; i < COMMANDS; i++)
-		m[i] = commands[i].metric;
-	if (metrics_write(b, m, COMMANDS) == -1)
-		return -1;
-	for (i = 0; i < REFUSALS; i++)
-		m[i] = refusals[i].metric;
-	return metrics_write(b, m, REFUSALS);
+	return metrics_write(b, &refusals[0].metric, REFUSALS,
+	    sizeof refusals[0]);
 }

@@ -32,13 +32,13 @@ const struct http_header server_api_headers[] = {
 
 /* ---- answers ---- */
 
-static void
-reply_error(struct http_request *r, unsigned status, const char *text,
-    const char *retry)
+void
+server_error_with(struct http_request *r, unsigned status, const char *text,
+    const char *name, const char *value)
 {
 	struct http_header headers[] = {
 		server_api_headers[0], server_api_headers[1],
-		{ retry == NULL ? NULL : "Retry-After", retry },
+		{ name, value },
 		{ NULL, NULL },
 	};
 	char body[256];
@@ -51,13 +51,13 @@ reply_error(struct http_request *r, unsigned status, const char *text,
 void
 server_error(struct http_request *r, unsigned status, const char *text)
 {
-	reply_error(r, status, text, NULL);
+	server_error_with(r, status, text, NULL, NULL);
 }
 
 void
 server_busy(struct http_request *r, const char *text)
 {
-	reply_error(r, 503, text, RETRY_AFTER);
+	server_error_with(r, 503, text, "Retry-After", RETRY_AFTER);
 }
 
 void

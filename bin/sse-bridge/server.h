@@ -57,6 +57,10 @@ int server_read_csp(struct server *s);
 /* One line of JSON, {"error":TEXT}; text needs no escapes. */
 void server_error(struct http_request *r, unsigned status, const char *text);
 
+/* The same with one more header, of this name and value. */
+void server_error_with(struct http_request *r, unsigned status,
+    const char *text, const char *name, const char *value);
+
 /* 503, to be tried again. */
 void server_busy(struct http_request *r, const char *text);
 

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "signer.h"
+
 #define LINE_BYTES	512
-#define HASH_DIGITS	(2 * USER_HASH_BYTES)
 
 static const char *const roles[] = { "none", "view", "delete", "admin" };
 
@@ -45,12 +46,8 @@ take_hash(const char *word, struct user *u)
 	u->has_token = strcmp(word, "-") != 0;
 	if (!u->has_token)
 		return true;
-	if (strlen(word) != HASH_DIGITS ||
-	    strspn(word, "0123456789abcdef") != HASH_DIGITS)
-		return false;
-	for (int i = 0; i < USER_HASH_BYTES; i++)
-		sscanf(word + 2 * i, "%2hhx", &u->hash[i]);
-	return true;
+	return strlen(word) == 2 * USER_HASH_BYTES &&
+	    hex_get(word, u->hash, USER_HASH_BYTES) == 0;
 }
 
 /* NULL, or what is wrong with the line. */

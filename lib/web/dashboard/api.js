@@ -1,5 +1,7 @@
 /** The read side: JSON, lines, and the live stream. */
 
+import { directive, unpack } from './lines.js';
+
 export class Failure extends Error {
   constructor(status, text, retry) {
     super(text);
@@ -66,40 +68,8 @@ export const logout = () => call('/logout', { method: 'POST' });
 /** What a link to a session carries: {share, expires}. */
 export const makeShare = (id, seconds) => request(`/${id}/share?seconds=${seconds}`, { method: 'POST' }).then((r) => r.json());
 
-/** @returns {{name: string, json?: object, [key: string]: any}} a directive's parts */
-export function directive(line) {
-  const brace = line.indexOf(' {');
-  const words = (brace < 0 ? line : line.slice(0, brace)).slice(1).split(' ');
-  const out = { name: words[0], text: line };
-  for (const word of words.slice(1)) {
-    const eq = word.indexOf('=');
-    let value = word.slice(eq + 1);
-    try {
-      value = decodeURIComponent(value);
-    } catch {}
-    if (eq > 0) out[word.slice(0, eq)] = value;
-  }
-  if (brace >= 0)
-    try {
-      out.json = JSON.parse(line.slice(brace + 1));
-    } catch {}
-  return out;
-}
-
-/** A packed event is a JSON string: deflate of the event's text, a byte a character. */
-async function unpack(line) {
-  try {
-    const inside = JSON.parse(line);
-    if (inside[0] === '{') return inside;
-    const bytes = Uint8Array.from(inside, (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-    return await new Response(stream).text();
-  } catch {
-    return line;
-  }
-}
 const packed = (events) => events.some((line) => line[0] === '"');
-const unpackAll = (events) => Promise.all(events.map((line) => line[0] === '"' ? unpack(line) : line));
+const unpackAll = (events) => Promise.all(events.map(unpack));
 
 /** A number that a directive carries, or undefined. */
 export const num = (d, key) => d[key] === undefined ? undefined : Number(d[key]);

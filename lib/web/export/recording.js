@@ -4,6 +4,8 @@
  * text until they are to be drawn.
  */
 
+import { directive, unpack } from '../dashboard/lines.js';
+
 const SMALL = 16384;            // characters of an event that is looked into
 const USER = new Set([1, 2, 3, 5, 6, 12]);
 const MARKS = 5000;
@@ -37,19 +39,6 @@ export async function* lines(elements) {
   if (rest) yield rest;
 }
 
-/** A packed event is a JSON string: deflate of its text, a byte a character. */
-export async function unpack(line) {
-  if (line[0] !== '"') return line;
-  try {
-    const inside = JSON.parse(line);
-    if (inside[0] === '{') return inside;
-    const bytes = Uint8Array.from(inside, (c) => c.charCodeAt(0));
-    return await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).text();
-  } catch {
-    return line;
-  }
-}
-
 export function event(text) {
   try {
     const e = JSON.parse(text);
@@ -58,19 +47,6 @@ export function event(text) {
   } catch {
     return null;
   }
-}
-
-function words(line) {
-  const brace = line.indexOf(' {');
-  const out = {};
-  for (const word of (brace < 0 ? line : line.slice(0, brace)).split(' ')) {
-    const eq = word.indexOf('=');
-    if (eq > 0) out[word.slice(0, eq)] = word.slice(eq + 1);
-  }
-  try {
-    out.json = brace < 0 ? undefined : JSON.parse(line.slice(brace + 1));
-  } catch {}
-  return out;
 }
 
 /**
@@ -96,7 +72,7 @@ export class Recording {
         batch.lines.push(line);
         continue;
       }
-      const d = words(line);
+      const d = directive(line);
       if (line.startsWith(':batch ')) batch = { tab: d.tab, lines: [], full: / flags=\S*full/.test(line) };
       else if (line.startsWith(':end')) {
         if (batch) await this.take(batch);
