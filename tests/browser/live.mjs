@@ -33,6 +33,7 @@ await test(async (rig) => {
   const before = await shop.evaluate(() => document.querySelector('#reviews').textContent);
   await shop.evaluate(() => rr.stop());
   await dash.waitForSelector('.state.stopped');
+  assert.equal(await dash.textContent('.state'), 'Ended by the page');
   const { events } = await rig.compare(visitor, id);
 
   // Watched again, from the start: first the first page, at the end the last.

@@ -5,7 +5,7 @@ import { may } from './login.js';
 import { describe } from './timeline.js';
 
 const MOST_ROWS = 1500;
-const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'rage', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net' };
+const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'rage', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net', scroll: 'scroll' };
 const VIEWS = {
   activity: ['Activity', (m) => m.kind !== 'console' && m.kind !== 'net'],
   console: ['Console', (m) => m.kind === 'console' || m.kind === 'error'],
@@ -62,7 +62,7 @@ export function inspector(rec, on) {
       h('time', {}, clock(m.at - rec.first)), icon(ICONS[m.kind] || 'event', 15),
       h('span.what', {}, p ? [h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)]
         : m.kind === 'net' ? [h('b', {}, `${m.status || 'failed'} ${m.method} `), place(m.text).path, h('span.soft', {}, ` ${m.took} ms`)]
-          : m.on ? [m.text + ' ', h('b', {}, m.on)] : m.kind === 'gap' ? describe(m) : m.text),
+          : m.on ? [m.text + ' ', h('b', {}, m.on)] : m.kind === 'gap' || m.kind === 'scroll' ? describe(m) : m.text),
       rec.tabs.size > 1 && h('span.tab', { title: `Tab ${rec.tabs.get(m.tab)?.index + 1}` }, String((rec.tabs.get(m.tab)?.index ?? 0) + 1)));
     if (!more) return line;
     return h('details', {}, h('summary', {}, line), h('pre', {}, [m.where, m.stack, m.detail].filter(Boolean).join('\n')));

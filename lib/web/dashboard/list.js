@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import { ago, bytes, h, icon, place, span, when } from './dom.js';
+import { ending } from './ends.js';
 
 const PAGE = 50;
 const FRESH = 2000;             // ms between looks while nothing tells of changes
@@ -96,16 +97,16 @@ export function list(app) {
 
   function fill(el, s) {
     const p = place(s.url);
-    const live = s.state === 'live';
+    const live = s.state === 'live', end = ending(s);
     const length = live && s.first != null ? Math.max(s.duration || 0, 0) : s.duration || 0;
     el.firstChild.href = `?id=${encodeURIComponent(s.id)}`;
     el.firstChild.replaceChildren(
-      h('span.mark.' + s.state, { title: { live: 'Live', stopped: 'Stopped', ended: 'Ended: nothing came any more' }[s.state] || '' }, h('i')),
+      h(`span.mark.${end.kind}`, { title: `${end.word}. ${end.why}` }, h('i')),
       h('span.page', {}, h('b', {}, s.title || p.path || 'Untitled'), h('span', {}, p.host + p.path || s.id)),
       h('span.user', {}, s.user || h('span.soft', {}, 'anonymous'), s.source ? h('span.source', {}, s.source) : ''),
       h('span.facts', {}, facts(s)),
       h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.active > 0 ? `${span(s.active)} active` : s.events != null ? `${s.events.toLocaleString()} events` : `${(s.records || 0).toLocaleString()} records`)),
-      h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), s.bytes ? h('span', {}, bytes(s.bytes)) : ''));
+      h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), h('span', {}, live ? s.bytes ? bytes(s.bytes) : '' : end.word)));
     el.dataset.state = s.state;
   }
 

@@ -255,6 +255,7 @@ export class Recording extends EventTarget {
     t.stale = false;
     t.labels.clear();
     t.href = undefined;
+    t.depth = undefined;
     t.pages = 0;
     this.marks = this.marks.filter((m) => m.tab !== t.name || !m.batch || !m.batch.lines);
     for (const b of this.batches) if (b.tab === t.name && b.lines) this.digest(b, t);
@@ -273,13 +274,17 @@ export class Recording extends EventTarget {
       if (!e || typeof e.timestamp !== 'number' || typeof e.type !== 'number') return;
       const at = e.timestamp + b.shift;
       const mark = (kind, more) => {
-        if (this.marks.length < MARKS) this.marks.push({ at, tab: t.name, kind, batch: b, index, ...more });
+        if (this.marks.length >= MARKS) return undefined;
+        const m = { at, tab: t.name, kind, batch: b, index, ...more };
+        this.marks.push(m);
+        return m;
       };
       const d = e.data || {};
       switch (e.type) {
         case 2:
           t.labels.clear();
           if (d.node) this.label(t, d.node);
+          t.document = d.node?.id;
           break;
         case 3:
           if (d.source === 0) for (const add of d.adds || []) this.label(t, add.node, t.labels.get(add.parentId), add.parentId);
@@ -296,34 +301,49 @@ export class Recording extends EventTarget {
               typing = { on, until: at };
               mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : 'Typed', on: t.labels.get(d.id) });
             }
-          } else if (d.source === 4) mark('size', { text: `Window ${d.width} × ${d.height}` });
+          } else if (d.source === 4) {
+            t.height = d.height;
+            mark('size', { text: `Window ${d.width} × ${d.height}` });
+          } else if (d.source === 3 && d.id === t.document) this.deeper(t, d, at, mark);
           break;
         case 4:
-          if (d.href !== t.href || !t.pages) mark('page', { text: d.href, width: d.width, height: d.height });
+          if (d.href !== t.href || !t.pages) mark('page', { text: String(d.href ?? ''), width: d.width, height: d.height });
+          if (d.href !== t.href) t.depth = undefined;
           t.href = d.href;
+          t.height = d.height;
           t.pages = (t.pages || 0) + 1;
           break;
         case 5:
-          this.custom(d, mark);
+          this.custom(d, mark, t);
           break;
         case 6:
-          this.plugin(d, mark);
+          this.plugin(d, mark, at);
       }
     });
   }
 
-  custom(d, mark) {
+  /** How far down a page was scrolled: one mark a page, at its deepest. */
+  deeper(t, d, at, mark) {
+    if (!(Number.isFinite(d.y) && d.y > (t.depth?.y ?? 0))) return;
+    if (!t.depth) t.depth = mark('scroll', {});
+    if (t.depth) Object.assign(t.depth, { at, y: d.y, screens: t.height > 0 ? 1 + d.y / t.height : undefined });
+  }
+
+  custom(d, mark, t) {
     const p = d.payload || {};
     const kinds = { 'rr.error': 'error', 'rr.page': 'page', 'rr.rage': 'rage', 'rr.dead': 'dead', 'rr.flood': 'note' };
     const kind = kinds[d.tag] || 'event';
     if (kind === 'error') mark(kind, { text: String(p.message || 'Error'), stack: p.stack, where: p.url && `${p.url}:${p.line || 0}:${p.column || 0}` });
-    else if (kind === 'page') mark(kind, { text: String(p.href || ''), spa: true });
+    else if (kind === 'page') {
+      t.depth = undefined;
+      mark(kind, { text: String(p.href || ''), spa: true });
+    }
     else if (kind === 'rage') mark(kind, { text: 'Rage click', x: p.x, y: p.y });
     else if (kind === 'dead') mark(kind, { text: 'Click without effect', x: p.x, y: p.y });
     else mark(kind, { text: String(d.tag), detail: d.payload === undefined ? '' : JSON.stringify(d.payload) });
   }
 
-  plugin(d, mark) {
+  plugin(d, mark, at) {
     const p = d.payload || {};
     if (/^rrweb\/console@/.test(d.plugin))
       mark('console', { level: String(p.level || 'log'), text: (p.payload || []).map((x) => {
@@ -336,7 +356,14 @@ export class Recording extends EventTarget {
       }).join(' ') });
     else if (/^rrweb\/network@/.test(d.plugin))
       for (const r of p.requests || [])
-        mark('net', { text: String(r.name || r.url || ''), method: String(r.method || 'GET'), status: Number(r.status) || 0, took: Math.max(0, (r.endTime || 0) - (r.startTime || 0)), failed: !r.status || r.status >= 400 });
+        this.request(r || {}, mark, at);
+  }
+
+  /** A request stands where it began; it is told when it has ended. */
+  request(r, mark, at) {
+    const took = Math.max(0, Number(r.endTime) - Number(r.startTime)) || 0;
+    mark('net', { at: at - took, text: String(r.name || r.url || ''), method: String(r.method || 'GET'), type: String(r.initiatorType || ''),
+      status: Number(r.status) || 0, took, failed: !(r.status > 0 && r.status < 400) });
   }
 
   /** Names for what can be clicked or filled in, by rrweb's node id. */

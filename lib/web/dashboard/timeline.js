@@ -163,6 +163,7 @@ export function describe(m) {
     case 'click':
     case 'input': return m.on ? `${m.text} ${m.on}` : m.text;
     case 'console': return `${m.level}: ${m.text}`;
+    case 'scroll': return `Scrolled down ${Math.round(m.y).toLocaleString()} px${m.screens ? `, ${m.screens.toFixed(1)} screens` : ''}`;
     case 'net': return `${m.method} ${m.text} ${m.status || 'failed'}`;
     default: return m.text;
   }

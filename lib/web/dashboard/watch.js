@@ -6,6 +6,7 @@
 
 import * as api from './api.js';
 import { ago, clock, h, icon, place, span } from './dom.js';
+import { ending } from './ends.js';
 import { inspector } from './inspector.js';
 import { may, me } from './login.js';
 import { Recording } from './recording.js';
@@ -105,9 +106,10 @@ export function watch(id, app) {
     const p = place(url);
     title.textContent = m.title || i.title || p.path || rec.id;
     sub.replaceChildren(h('span', {}, p.host + p.path), m.user || i.user ? h('b', {}, ` ${m.user || i.user}`) : '', h('span.soft', {}, ` ${ago(i.created)}`));
-    const words = { live: 'Live', stopped: 'Stopped', ended: 'Ended' };
-    state.textContent = words[i.state] || '';
-    state.className = 'state ' + i.state;
+    const end = ending(i);
+    state.textContent = failed?.away ? 'S2 is away' : end.word;
+    state.title = failed?.away ? failed.message : end.why;
+    state.className = `state ${i.state} ${failed?.away ? 'away' : end.kind}`;
     document.title = `${title.textContent} · rrpipe`;
     tabStrip.hidden = rec.tabs.size < 2;
     const want = ['auto', ...[...rec.tabs.values()].sort((a, b) => a.index - b.index).map((t) => t.name)];
@@ -298,6 +300,7 @@ export function watch(id, app) {
   function fault(e) {
     if (e.name === 'AbortError') return;
     failed = e;
+    if (rec) describe();
     if (e.status === 404 || e.status === 410) return veiled('This session does not exist, or was deleted.', 'bad', ['All sessions', () => app.back()]);
     veiled(e.away ? `The recording cannot be reached: ${e.message}` : e.message, e.away ? 'away' : 'bad', ['Try again', () => start()]);
     if (e.away) setTimeout(() => !signal.aborted && failed === e && start(), e.retry || RETRY);
@@ -397,10 +400,10 @@ export function watch(id, app) {
     live = false;
     rec.info = await api.session(id, signal).catch((e) => {
       if (e.status === 404 || e.status === 410) fault(e);
-      return { ...rec.info, state: 'stopped' };
+      return { ...rec.info, state: 'stopped', stop: rec.stopped };
     });
     setRate(speed);
-    if (was) app.toast(rec.info.state === 'stopped' ? 'The session has been stopped.' : 'The session has ended.');
+    if (was) app.toast(`${ending(rec.info).word}. ${ending(rec.info).why}`);
     describe();
     paint();
     side.draw();

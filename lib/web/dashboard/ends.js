@@ -1,0 +1,23 @@
+/** How a session stands: whether it goes on, and if not, who or what ended it. */
+
+const ENDS = {
+  'stopped by the page': ['page', 'Ended by the page', 'The visitor’s page called rr.stop().'],
+  'consent withdrawn': ['page', 'Consent withdrawn', 'The visitor took the consent back; nothing was recorded from then on.'],
+  'explicit-stop': ['page', 'Ended by the page', 'The visitor’s page ended it.'],
+  explicit: ['operator', 'Stopped by an operator', 'Somebody stopped it, here or with rr stop.'],
+  lease: ['left', 'Visitor left', 'Nothing came any more, so its lease ran out.'],
+  import: ['import', 'Imported', 'It was read from a file, and was whole from the start.'],
+};
+
+/**
+ * @param {{state: string, stop?: {reason?: any}}} info a session, as the list has it
+ * @returns {{kind: 'live' | 'quiet' | 'page' | 'operator' | 'left' | 'import' | 'stopped' | 'unknown', word: string, why: string}}
+ */
+export function ending({ state, stop, error }) {
+  if (state === 'live') return { kind: 'live', word: 'Live', why: 'It goes on.' };
+  if (state === 'ended') return { kind: 'quiet', word: 'Gone quiet', why: 'Nothing has come for as long as its lease. Nobody stopped it, so its page may still come back.' };
+  if (state !== 'stopped') return { kind: 'unknown', word: 'Unreadable', why: error || 'It could not be read.' };
+  const reason = typeof stop?.reason === 'string' ? stop.reason : '';
+  const [kind, word, why] = Object.hasOwn(ENDS, reason) ? ENDS[reason] : ['stopped', 'Stopped', reason.slice(0, 200) || 'No reason was given.'];
+  return { kind, word, why };
+}
