@@ -492,6 +492,56 @@ $E" ]
 	    $(($(grep -c open verdicts) + 3)) ]
 }
 
+@test "rr-collect: what opens a session is held to the key's preset" {
+	printf '%s\n' 'none *' 'loose * preset=open' 'mid * preset=balanced' \
+	    'tight * preset=strict source=shop' >keys
+	start_ring -k keys
+	local url='https://a.example/p?q=SECRET' title='"title":"SECRET"'
+	# held KEY OBJECT: what is stored of it, with nothing secret in it.
+	held() {
+		says 201 open -d "$2" "$collector/v1/sessions?key=$1"
+		id=$(jq -r .id answer) token=$(jq -r .token answer)
+		rr ls -j "$id" | jq -c .meta
+		s2-tail "$(s2-stream name "$id")" >all
+		! grep -aq SECRET all
+	}
+	run ! held none "{\"url\":\"$url\"}"
+	[ "$output" = "{\"url\":\"$url\"}" ]
+	run ! held loose "{\"url\":\"$url\"}"
+	[ "$output" = "{\"url\":\"$url\"}" ]
+	run -0 held mid "{\"url\":\"$url\",\"n\":7,\"referrer\":\"/x#SECRET\",\"user\":\"a?b\"}"
+	[ "$output" = '{"url":"https://a.example/p","n":7,"referrer":"/x","user":"a?b","privacy":"balanced"}' ]
+	run -0 held mid '{"url":"\/\\\u003fSECRET" }'
+	[ "$output" = '{"url":"/\\","privacy":"balanced"}' ]
+	run -0 held mid '{ }'
+	[ "$output" = '{"privacy":"balanced"}' ]
+	run ! held mid "{$title,\"privacy\":\"open\"}"
+	[ "$output" = "{$title,\"privacy\":\"balanced\"}" ]
+	run -0 held tight "{\"url\":[\"SECRET\"],$title,\"privacy\":\"balanced\"}"
+	[ "$output" = '{"url":"","title":"","privacy":"strict","source":"shop"}' ]
+	# Its recorder did so itself, and knows which keys of a query may stay.
+	run -0 held mid '{"url":"/?lang=en","title":"A","privacy":"balanced"}'
+	[ "$output" = '{"url":"/?lang=en","title":"A","privacy":"balanced"}' ]
+	run -0 held tight '{"url":"/?lang=en","title":"","privacy":"strict"}'
+	# Nor is it stored later, or by RePlaya's routes.
+	id=$(jq -r .id answer) token=$(jq -r .token answer)
+	says 200 stored -d "{\"url\":\"$url\",$title,\"user\":\"ann\"}" \
+	    "$collector/v1/sessions/$id/meta?token=$token"
+	says 200 stopped -d "{$title,\"clicks\":3}" \
+	    "$collector/v1/sessions/$id/stop?token=$token"
+	ask -d "{\"projectKey\":\"tight\",\"url\":\"$url\",$title}" \
+	    "$collector/api/sessions" >said
+	s2-tail "$(s2-stream name "$(jq -r .session.id answer)")" >all
+	s2-tail "$(s2-stream name "$id")" >>all
+	grep -aq '"clicks":3' all
+	in_index() {
+		s2-tail "s2://$RR_BASIN/sessions.index" | rr-reassemble -d |
+		    grep -F "$id" >>all && grep -q '"stop"' all
+	}
+	wait_until 10 in_index
+	! grep -aq SECRET all
+}
+
 @test "rr-collect: a key's limit holds before a body is read" {
 	echo 'one * opens=1' >keys
 	start_ring -k keys -M "unix:$PWD/metrics"

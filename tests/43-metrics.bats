@@ -93,6 +93,7 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	shop https://shop.example
 	few * opens=1
 	shut * bots=refuse
+	part * sample=0
 	jq * filter=$PWD/bad.jq
 	EOF
 	start_ring -k keys -P 127.0.0.1 --posts 1 --max-body 2000
@@ -129,6 +130,7 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	refused 503 away early -d "$E" "$lines=9"
 	moves 'batches{result="accepted"} 1 events 1' says 200 stored -d "$E" "$lines=7"
 
+	moves 'unsampled 1' says 200 unsampled -d '{}' "$collector/v1/sessions?key=part"
 	moves 'opened 1' open_session few
 	refused 429 slow key_rate -d '{}' "$collector/v1/sessions?key=few"
 	local n

@@ -9,6 +9,8 @@
 
 static struct metric counts[COUNTS] = {
 	C(COUNT_OPENED, "opened_total", NULL, "Sessions opened"),
+	C(COUNT_UNSAMPLED, "unsampled_total", NULL,
+	    "Sessions not opened, being outside of their key's share"),
 	C(COUNT_STOPPED, "stopped_total", NULL,
 	    "Sessions stopped by their recorder"),
 	C(COUNT_ACCEPTED, "batches_total", "result=\"accepted\"",

@@ -35,6 +35,7 @@ enum reason {
 
 enum count {
 	COUNT_OPENED,
+	COUNT_UNSAMPLED,	/* not opened: not in the key's share */
 	COUNT_STOPPED,
 	COUNT_ACCEPTED,		/* batches, durable */
 	COUNT_REPEATED,

@@ -11,6 +11,7 @@
 #include "lines.h"
 #include "log.h"
 #include "post.h"
+#include "preset.h"
 #include "put.h"
 #include "record.h"
 #include "replaya.h"
@@ -379,6 +380,7 @@ check_key(struct http_request *r, struct post *p, const char *name)
 		return -1;
 	}
 	if (!p->replaya && arc4random_uniform(100) < p->key->unsampled) {
+		count_add(COUNT_UNSAMPLED, 1);
 		buf_clear(&in->answer);
 		buf_addf(&in->answer, "{\"verdict\":\"unsampled\"}\n");
 		reply_json(r, 200, 0, &in->answer);
@@ -860,32 +862,40 @@ truncate_address(const struct http_address *from,
 		strlcat(text, is_v4 ? "/24" : "/48", HTTP_ADDRESS_MAX + 4);
 }
 
-/* What the key says of a session goes behind what its page says: it counts. */
+/* Add a member with a text that needs no escapes behind those of an object. */
+static int
+add_member(struct buf *b, const char *name, const char *text)
+{
+	if (text[0] == '\0')
+		return 0;
+	b->len--;			/* the '}' */
+	return buf_addf(b, "%s\"%s\":\"%s\"}",
+	    memchr(buf_bytes(b), ':', buf_size(b)) == NULL ? "" : ",", name,
+	    text);
+}
+
+/*
+ * What is said of a session is held to its key's preset; what the key itself
+ * says of it goes behind that: it counts.
+ */
 static int
 add_known(struct http_request *r, struct post *p)
 {
 	const struct key *k = p->key;
 	struct buf *b = &p->body.text;
 	char address[HTTP_ADDRESS_MAX + 4] = "";
-	const char *comma;
+	bool held = preset_hold(b, k->preset);
 
+	if (p->kind == POST_STOP)
+		return 0;
 	if (k->keep_address)
 		truncate_address(&r->client, address);
-	if (k->source[0] == '\0' && address[0] == '\0')
-		return 0;
-	b->max += KEY_SOURCE_MAX + HTTP_ADDRESS_MAX + 64;
-	b->len--;			/* the '}' */
-	comma = memchr(buf_bytes(b), ':', buf_size(b)) == NULL ? "" : ",";
-	if (k->source[0] != '\0') {
-		if (buf_addf(b, "%s\"source\":\"%s\"", comma,
-		    k->source) == -1)
-			return -1;
-		comma = ",";
-	}
-	if (address[0] != '\0' && buf_addf(b, "%s\"address\":\"%s\"", comma,
-	    address) == -1)
+	b->max += KEY_SOURCE_MAX + HTTP_ADDRESS_MAX + 96;
+	if (held && p->kind == POST_OPEN &&
+	    add_member(b, "privacy", k->preset) == -1)
 		return -1;
-	return buf_add(b, "}", 1);
+	return add_member(b, "source", k->source) == -1 ? -1 :
+	    add_member(b, "address", address);
 }
 
 /* What the key does to a batch.  0, or refused with -1. */
@@ -934,8 +944,8 @@ end(struct http_request *r)
 		p->retention = p->key->retention;
 		session_id_make(in->clock, p->id);
 	}
-	if ((p->kind == POST_OPEN || p->kind == POST_META) &&
-	    add_known(r, p) == -1) {
+	if ((p->kind == POST_OPEN || p->kind == POST_META ||
+	    p->kind == POST_STOP) && add_known(r, p) == -1) {
 		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "jqprog.h"
+#include "preset.h"
 
 #define OPENS_MAX	1000000	/* a minute */
 #define POSTS_MAX	1000000	/* a second */
@@ -211,14 +212,9 @@ take_filter(struct key *k, const char *path)
 static const char *
 take_preset(struct key *k, const char *value)
 {
-	static const char *const presets[] = { "strict", "balanced", "open" };
-
-	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
-		if (strcmp(value, presets[i]) == 0) {
-			k->preset = presets[i];
-			return NULL;
-		}
-	return "a preset is strict, balanced or open";
+	k->preset = preset_named(value, strlen(value));
+	return k->preset == NULL ? "a preset is strict, balanced or open" :
+	    NULL;
 }
 
 /* One word behind the key.  NULL, or what is wrong. */

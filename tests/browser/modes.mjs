@@ -114,6 +114,9 @@ await test(async (rig) => {
   const masked = Object.values(rig.stored(id).tabs).flat();
   assert.ok(masked.filter((l) => l.startsWith('{"type":2')).length >= 2, 'a snapshot of each page');
   assert.deepEqual(masked.filter((l) => /zq-masked|Paper|Field notebook|afternoon/.test(l)), []);
+  const [open] = rig.stored(id).directives.filter((d) => d.startsWith(':meta '));
+  const { url, title, privacy } = JSON.parse(open.slice(open.indexOf('{'), open.lastIndexOf('}') + 1));
+  assert.deepEqual([url, title, privacy], [`${rig.demo}/`, '', 'strict'], 'what the page said of it before it knew');
   await visitor.close();
 
   // A tab is closed with the collector out of reach; its other tab sends it.

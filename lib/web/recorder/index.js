@@ -118,6 +118,7 @@ function start() {
         url: shield.url(location.href),
         title: opts.privacy === 'strict' ? '' : document.title.slice(0, 300),
         referrer: shield.url(document.referrer),
+        privacy: opts.privacy,
         source: opts.source,
         user: opts.user || undefined,
         sdk: 'rr ' + VERSION,
