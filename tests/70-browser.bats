@@ -29,6 +29,10 @@ browser() {
 	browser privacy
 }
 
+@test "a page made for RePlaya is recorded, with another host in it" {
+	browser replaya
+}
+
 @test "the dashboard by keyboard and mouse, and a hostile recording" {
 	browser dash
 }
@@ -42,7 +46,7 @@ browser() {
 }
 
 @test "the recorder, rrweb inside, is at most 32 KB" {
-	for file in rr.js rr.mjs; do
+	for file in rr.js rr.mjs recorder.js; do
 		(($(stat -c %s "$BUILD/web/$file.gz") <= 32768))
 	done
 }

@@ -775,8 +775,8 @@ begin(struct http_request *r)
 		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 	} else if (http_segment_is(r, 0, "health")) {
 		begin_health(r);
-	} else if (in->web == -1 || !http_reply_file(r, in->web, r->path + 1,
-	    WEB_CACHE, any_page)) {
+	} else if (in->web == -1 || !http_reply_file(r, in->web,
+	    replaya_file(r), WEB_CACHE, any_page)) {
 		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
 	}
 }

@@ -34,6 +34,13 @@ replaya_kind(const struct http_request *r)
 	return -1;
 }
 
+const char *
+replaya_file(const struct http_request *r)
+{
+	return strcmp(r->path, "/vendor/rrweb.min.js") == 0 ?
+	    "rrweb.min.js" : r->path + 1;
+}
+
 static int
 bad(struct judgement *j, const char *why, size_t column)
 {

@@ -31,6 +31,9 @@
  */
 int replaya_kind(const struct http_request *r);
 
+/* The file that a path is: its recorder asks for rrweb below /vendor. */
+const char *replaya_file(const struct http_request *r);
+
 /*
  * Take a body apart: the key or token in it goes to secret (empty if there is
  * none), and p's body becomes what is stored, one object or lines.  0, or -1

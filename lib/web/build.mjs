@@ -49,13 +49,17 @@ const recorder = { ...common, entryPoints: ['recorder/index.js'], sourcemap: tru
 await Promise.all([
   build({ ...recorder, outfile: join(out, 'rr.js'), format: 'iife' }),
   build({ ...recorder, outfile: join(out, 'rr.mjs'), format: 'esm' }),
+  // For RePlaya's snippet; and for its own script, which asks for rrweb.
+  build({ ...recorder, entryPoints: ['recorder/replaya.js'], outfile: join(out, 'recorder.js'), format: 'iife', sourcemap: false }),
+  build({ ...recorder, stdin: { contents: 'export { record } from "@rrweb/record";', resolveDir: here },
+    entryPoints: undefined, outfile: join(out, 'rrweb.min.js'), format: 'iife', globalName: 'rrweb', sourcemap: false }),
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
 
 // Both servers send FILE.gz in the place of FILE.
-for (const file of ['rr.js', 'rr.mjs', 'app.js', 'app.css', 'player.js', 'player.css'])
+for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'app.js', 'app.css', 'player.js', 'player.css'])
   writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));
 
 // The head of an exported recording: a page whose one script is in it, and
