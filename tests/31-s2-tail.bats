@@ -500,6 +500,147 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	(($(awk '/recvfrom/ { n += $NF } END { print n }' trace) < 20000))
 }
 
+# recording MS [TAB]: appends 180 batches, one each 10 s from T on, which S2
+# gets so many ms behind their last event; each 20th is a snapshot. The first is
+# record 2.
+T=1767225600000
+recording() {
+	awk -v t="$T" -v tab="${2:-1}" 'BEGIN {
+		print ":fence set=active\n:meta {}\n:end"
+		for (i = 0; i < 180; i++) {
+			printf ":batch tab=%s batch=%d%s\n", tab, i + 1,
+			    i ? " snap=" int((i - 1) / 20) * 20 + 2 : ""
+			for (j = 0; j < 2; j++)
+				printf "{\"type\":%d,\"timestamp\":%.0f}\n",
+				    i % 20 ? 3 : j ? 2 : 4,
+				    t + i * 10000 + j * 5000
+			print ":end"
+		}
+	}' | rr-frame -m | node "$ROOT/tests/stamp.mjs" "$1" |
+	    s2-append "$uri" >/dev/null
+}
+
+# at PLACE: which records it reads up to the one that is there: FIRST LAST.
+at() {
+	s2-tail -s "at=$1" -n 1 "$uri" | seqs |
+	    awk '{ print $1, $(NF > 2 && $(NF - 1) == "tail" ? NF - 2 : NF) }'
+}
+
+# All places in such a recording.
+check_recording() {
+	local i
+	# In a batch, behind one, in a snapshot.
+	for i in 0 1 19 20 21 77 120 178; do
+		[[ $(at $((T + i * 10000 + 3000))) == \
+		    "$((i / 20 * 20 + 2)) $((i + 2))" ]]
+		[[ $(at $((T + i * 10000 + 7000))) == \
+		    "$((i / 20 * 20 + 2)) $((i + 3))" ]]
+	done
+	# Before it, and behind it.
+	[[ $(at $((T - 1000))) == '2 2' ]]
+	[[ $(at -5) == '2 2' ]]
+	[[ $(at $((T + 1796000))) == '162 181' ]]
+	[[ $(at $((T + 99999999999))) == '162 181' ]]
+}
+
+@test "a moment: by clocks that are right, slow, fast, and not there" {
+	local late
+	for late in 40 259200000 -259200000 -600000 600000; do
+		new_stream
+		recording "$late"
+		check_recording
+	done
+	# All of it came at once, as an import does.
+	new_stream
+	s2-stream delete "$uri"
+	s2-stream create "$uri" timestamping=arrival >/dev/null
+	recording 0
+	check_recording
+}
+
+@test "a moment: one small read finds it, one brings it" {
+	local port direct=${S2_BASIN_ENDPOINT##*:}
+	new_stream
+	recording 40
+	port=$(free_port)
+	start node "$ROOT/tests/count-proxy.mjs" "$port" "$S2_BASIN_ENDPOINT"
+	wait_until 10 grep -q ready "$pid.out"
+	use_s2 "$port"
+	s2-tail -s "at=$((T + 773000))" -n 3 "$uri" | seqs >got
+	use_s2 "$direct"
+	[[ $(cat got) == '62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 ' ]]
+	sed -n 's/.*?//p' "$pid.out" >calls
+	[[ $(wc -l <calls) -eq 2 ]]
+	[[ $(sed -n 1p calls) == *"timestamp=$((T + 773000))&count=1" ]]
+	[[ $(sed -n 2p calls) == 'seq_num=62&count=20&'* ]]
+}
+
+@test "a moment: of two tabs, where one came an hour late" {
+	local i
+	new_stream
+	recording 40
+	# Tab b was offline: 60 batches of the first 10 minutes.
+	{
+		for i in {0..59}; do
+			echo ":batch tab=b batch=$((i + 1))$( ((i == 0)) ||
+			    echo " snap=$(((i - 1) / 30 * 30 + 182))")"
+			((i % 30)) || echo "{\"type\":4,\"timestamp\":$((T + i * 10000 + 100))}"
+			echo "{\"type\":$((i % 30 ? 3 : 2)),\"timestamp\":$((T + i * 10000 + 200))}"
+			echo :end
+		done
+	} | rr-frame -m | node "$ROOT/tests/stamp.mjs" 3600000 |
+	    s2-append "$uri" >/dev/null
+	[[ $(at $((T + 303000))) == '22 32' ]]
+	[[ $(at "$((T + 303000)),1") == '22 32' ]]
+	[[ $(at "$((T + 303000)),b") == '212 213' ]]
+	[[ $(at "$((T + 93000)),b") == '182 192' ]]
+	[[ $(at "$((T - 93000)),b") == '182 182' ]]
+	[[ $(at "$((T + 1703000)),b") == '212 241' ]]
+	[[ $(at "$((T + 1703000)),1") == '162 172' ]]
+	[[ $(at "$((T + 3703000)),1") == '162 181' ]]
+	# Of one that is not there: the start.
+	[[ $(at "$((T + 303000)),c") == '0 0' ]]
+}
+
+@test "a moment: where pointers are missing or wrong, or there is no snapshot" {
+	local i snap
+	for snap in '' ' snap=4' ' snap=900'; do
+		new_stream
+		for i in {0..99}; do
+			echo ":batch tab=1 batch=$((i + 1))$snap"
+			((i != 3)) || echo "{\"type\":4,\"timestamp\":$((T + 30000))}"
+			echo "{\"type\":$((i == 3 ? 2 : 3)),\"timestamp\":$((T + i * 10000))}"
+			echo :end
+		done | rr-frame -m | node "$ROOT/tests/stamp.mjs" 40 |
+		    s2-append "$uri" >/dev/null
+		[[ $(at $((T + 903000))) == '3 91' ]]
+		[[ $(at $((T + 40000))) == '3 4' ]]
+		# Before its first snapshot nothing can be shown.
+		[[ $(at $((T + 20000))) == '2 2' ]]
+	done
+	# Of a snapshot in parts, the first.
+	new_stream
+	printf -v snap '%2500000s'
+	printf '%s\n' ':batch tab=1 batch=1' "{\"type\":4,\"timestamp\":$T}" \
+	    "{\"type\":2,\"timestamp\":$T,\"data\":\"$snap\"}" :end \
+	    ':batch tab=1 batch=2 snap=0' "{\"type\":3,\"timestamp\":$((T + 10))}" \
+	    :end ':beat tab=1' :end | rr-frame -m -z none | s2-append "$uri" >/dev/null
+	[[ $(at $T) == '0 0' ]]
+	[[ $(at $((T + 5))) == '0 3' ]]
+	[[ $(at $((T + 50))) == '0 3' ]]
+	new_stream
+	[[ $(s2-tail -s "at=$T" "$uri" | seqs) == 'tail 0 ' ]]
+	printf '%s\n' ':fence set=active' ':meta {}' :end '{"type":4}' |
+	    rr-frame | s2-append "$uri"
+	[[ $(s2-tail -s "at=$T" "$uri" | seqs) == '0 1 2 tail 3 ' ]]
+	run -66 s2-tail -s "at=$T" "$uri/not"
+	local wrong
+	for wrong in at= at=x at=1,x at=1, at=1,123456789 at=1.5 at=999999999999999; do
+		run -64 s2-tail -s "$wrong" "$uri"
+		run -64 s2-tail -e "$wrong" "$uri"
+	done
+}
+
 @test "the examples of its page" {
 	new_stream
 	cp "$DATA/gen-session-shop.ndjson" want
@@ -508,7 +649,7 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	    s2-append "$uri" >/dev/null
 	page_examples "$ROOT/bin/s2-tail/s2-tail.1" |
 	    sed "s|s2://BASIN/STREAM|$uri|" >lines
-	[[ $(wc -l <lines) -eq 4 ]]
+	[[ $(wc -l <lines) -eq 5 ]]
 	bash -c "$(sed -n 1p lines)"
 	cmp a.ndjson want
 	# This one goes on until somebody ends it.
@@ -518,5 +659,9 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	bash -c "$(sed -n 3p lines)" >got
 	tail -n "$(wc -l <got)" want | cmp - got
 	head -2 got | jq -es '[.[].type] == [4, 2]'
-	bash -c "$(sed -n 4p lines)" | grep -q '1: '
+	# It is not as old as that: what there is comes.
+	bash -c "$(sed -n 4p lines)" >got
+	tail -n "$(wc -l <got)" want | cmp - got
+	head -2 got | jq -es '[.[].type] == [4, 2]'
+	bash -c "$(sed -n 5p lines)" | grep -q '1: '
 }

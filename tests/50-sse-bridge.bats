@@ -280,6 +280,9 @@ has() {
 	[ "$(curl -s "$s/$id/lines")" = "<lines><$id><from=start>" ]
 	[ "$(curl -s "$s/$id/lines?from=snapshot&count=3")" = "<lines><$id><from=snapshot><count=3>" ]
 	[ "$(curl -s "$s/$id/lines?from=17&x=y")" = "<lines><$id><from=17>" ]
+	[ "$(curl -s "$s/$id/lines?at=17&from=3")" = "<lines><$id><at=17>" ]
+	[ "$(curl -s "$s/$id/lines?at=-17&tab=0a&count=3")" = "<lines><$id><at=-17><tab=0a><count=3>" ]
+	[ "$(curl -s "$s/$id/lines?tab=a")" = "<lines><$id><from=start>" ]
 	[ "$(curl -s "$s/$id/export")" = "<export><$id><format=ndjson>" ]
 	[ "$(curl -s -D head "$s/$id/export?format=html")" = "<export><$id><format=html>" ]
 	has head 'Content-Type: application/octet-stream'
@@ -291,7 +294,9 @@ has() {
 	    '?after=a%20b' '?errors=x' '?user=a%0ab' '?url=' '?after=%24(id)' '?after=a%0ab' \
 	    "?after=$(printf '%0400d' 1)" "/$id/lines?from=-1" \
 	    "/$id/lines?from=1e3" "/$id/lines?from=99999999999999999999" \
-	    "/$id/lines?count=0" "/$id/export?format=mp4" "/$id/live" "/$id/live?from=start"; do
+	    "/$id/lines?at=x" "/$id/lines?at=" "/$id/lines?at=--1" \
+	    "/$id/lines?at=1&tab=A" "/$id/lines?at=1&tab=" \
+	    "/$id/lines?at=1&tab=123456789" "/$id/lines?count=0" "/$id/export?format=mp4" "/$id/live" "/$id/live?from=start"; do
 		echo "$query"
 		[[ $(answer "$s$query") == '400 {"error":"'*'"}' ]]
 	done

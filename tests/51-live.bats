@@ -368,6 +368,13 @@ breaks=0
 		s2-tail -s "$from" "$uri" | rr-reassemble -dq >expected
 		curl -sS "$at/$id/lines?from=$from" | cmp - expected
 	done
+	local ms
+	ms=$(jq -n 'first(inputs.timestamp)' "$DATA/real-hogflix-four-pages.ndjson")
+	ms=$((ms + 9000))
+	s2-tail -s "at=$ms" -n 2 "$uri" | rr-reassemble -dq >expected
+	curl -sS "$at/$id/lines?at=$ms&count=2" | cmp - expected
+	curl -sS "$at/$id/lines?at=$ms&tab=1&count=2" | cmp - expected
+	head -1 expected | grep -q ' flags=full'
 	s2-tail -n 5 "$uri" | rr-reassemble -dq >expected
 	curl -sS "$at/$id/lines?count=5" | cmp - expected
 	[[ $(tail -1 expected) == ':next seq=5' ]]

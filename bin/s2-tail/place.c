@@ -58,10 +58,39 @@ parse_time(const char *text, uint64_t *ms)
 	return 0;
 }
 
+/* MS[,TAB], where the time may be before 1970. */
+static int
+parse_moment(const char *text, struct place *place)
+{
+	char ms[24], *end;
+	const char *comma = strchrnul(text, ',');
+	const char *why, *digits = text[0] == '-' ? text + 1 : text;
+
+	if (digits[0] < '0' || digits[0] > '9' ||
+	    strlcpy(ms, text, sizeof ms) < (size_t)(comma - text) ||
+	    (size_t)(comma - text) >= sizeof ms)
+		return -1;
+	ms[comma - text] = '\0';
+	place->moment = strtonum(ms, 1 - RECORD_TIME_MAX, RECORD_TIME_MAX - 1,
+	    &why);
+	if (why != NULL || *comma == '\0')
+		return why == NULL ? 0 : -1;
+	place->has_tab = true;
+	if (strlen(comma + 1) > 8 ||
+	    strspn(comma + 1, "0123456789abcdef") != strlen(comma + 1))
+		return -1;
+	place->tab = (uint32_t)strtoul(comma + 1, &end, 16);
+	return end == comma + 1 ? -1 : 0;
+}
+
 int
 place_parse(const char *text, struct place *place)
 {
-	place->value = 0;
+	memset(place, 0, sizeof *place);
+	if (strncmp(text, "at=", 3) == 0) {
+		place->kind = PLACE_MOMENT;
+		return parse_moment(text + 3, place);
+	}
 	if (strcmp(text, "snapshot") == 0) {
 		place->kind = PLACE_SNAPSHOT;
 		return 0;

@@ -38,6 +38,9 @@ struct tail {
 	int64_t failing;	/* since when */
 	int64_t alive;		/* when S2 gave the last sign */
 	bool away_told;
+	struct moment moment;	/* to start at, until ... */
+	bool unsure;		/* ... the first record was looked at */
+	uint64_t count;		/* -n */
 };
 
 /* stdout takes no more: nobody is there, which needs no words, or worse. */
@@ -135,12 +138,29 @@ put_records(struct tail *t, const struct s2_batch *b, bool *rest)
 	return stop;
 }
 
+/* Does the first record hold the snapshot that it should? */
+static bool
+is_at_snapshot(struct tail *t, const struct s2_batch *b)
+{
+	const unsigned char *p = b->bytes;
+	size_t n = b->size;
+	struct record r;
+
+	return s2_batch_record(&p, &n, &r) == 1 &&
+	    moment_is_start(&t->moment, &r);
+}
+
 static int
 on_batch(void *arg, const struct s2_batch *b)
 {
 	struct tail *t = arg;
 	bool stop, rest;
 
+	if (t->unsure && b->records > 0) {
+		if (!is_at_snapshot(t, b))
+			return 1;
+		t->unsure = false;
+	}
 	if (t->away_told)
 		log_warn("S2 is back");
 	t->away_told = false;
@@ -238,6 +258,50 @@ take_failure(struct tail *t)
 	pause_for(ms);
 }
 
+static void
+start_at_snapshot(struct tail *t, struct look *look)
+{
+	uint64_t *seq = &t->reader.range.start;
+
+	while (snapshot_find(look, seq) == -1) {
+		t->reader.error = look->error;
+		take_failure(t);
+	}
+	log_info("the last snapshot is at %llu", (unsigned long long)*seq);
+}
+
+static void
+start_at_moment(struct tail *t, struct look *look)
+{
+	struct moment *m = &t->moment;
+	struct s2_range *range = &t->reader.range;
+
+	while (moment_find(look, m) == -1) {
+		t->reader.error = look->error;
+		take_failure(t);
+	}
+	range->from = S2_FROM_SEQ;
+	range->start = m->start;
+	range->count = t->count == 0 ? 0 : t->count + m->reach - m->start;
+	t->unsure = !m->sure;
+	log_info("it is at %llu, the snapshot before it at %llu",
+	    (unsigned long long)m->reach, (unsigned long long)m->start);
+}
+
+/* Find where to start, by 'find', which does not return until it has. */
+static void
+find_start(struct tail *t, void (*find)(struct tail *, struct look *))
+{
+	struct s2_reader *r = &t->reader;
+	struct look look = { .basin = r->basin, .stream = r->stream,
+	    .timeout = (unsigned)silence_allowed(t) };
+
+	if (look_open(&look, r->conf) == -1)
+		log_die(EXIT_OTHER, "%s", look.error.text);
+	find(t, &look);
+	look_close(&look);
+}
+
 static void __attribute__((noreturn))
 run(struct tail *t)
 {
@@ -248,8 +312,14 @@ run(struct tail *t)
 			if (!t->told)
 				put_tail(t, t->next, t->time);
 			exit(EXIT_OK);
-		case S2_READER_END:
 		case S2_READER_ENOUGH:
+			if (!t->unsure)
+				exit(EXIT_OK);
+			/* The pointer was wrong. */
+			t->moment.hints = false;
+			find_start(t, start_at_moment);
+			break;
+		case S2_READER_END:
 			exit(EXIT_OK);
 		case S2_READER_LEFT:
 			exit(EXIT_OTHER);
@@ -260,18 +330,6 @@ run(struct tail *t)
 }
 
 static void
-start_at_snapshot(struct tail *t)
-{
-	struct s2_reader *r = &t->reader;
-	uint64_t *seq = &r->range.start;
-
-	while (snapshot_find(r->conf, r->basin, r->stream,
-	    (unsigned)silence_allowed(t), seq, &r->error) == -1)
-		take_failure(t);
-	log_info("the last snapshot is at %llu", (unsigned long long)*seq);
-}
-
-static void
 start_at(struct tail *t, const struct place *place)
 {
 	static const enum s2_from from[] = {
@@ -279,12 +337,21 @@ start_at(struct tail *t, const struct place *place)
 		[PLACE_TIME] = S2_FROM_TIME,
 		[PLACE_LAST] = S2_FROM_TAIL,
 		[PLACE_SNAPSHOT] = S2_FROM_SEQ,
+		[PLACE_MOMENT] = S2_FROM_SEQ,
 	};
 
 	t->reader.range.from = from[place->kind];
 	t->reader.range.start = place->value;
+	t->count = t->reader.range.count;
 	if (place->kind == PLACE_SNAPSHOT)
-		start_at_snapshot(t);
+		find_start(t, start_at_snapshot);
+	if (place->kind != PLACE_MOMENT)
+		return;
+	t->moment.ms = place->moment;
+	t->moment.has_tab = place->has_tab;
+	t->moment.tab = place->tab;
+	t->moment.hints = true;
+	find_start(t, start_at_moment);
 }
 
 static const char usage_text[] =
@@ -293,9 +360,9 @@ static const char usage_text[] =
     "Write the records of an S2 stream to standard output.\n"
     "  -e END      only records before this number or time\n"
     "  -f          go on at the tail: wait for what comes\n"
-    "  -n COUNT    at most so many records\n"
+    "  -n COUNT    at most so many records; with at=, from that one on\n"
     "  -s START    from a record number, -N (the last N), @MS or an RFC 3339\n"
-    "              time, start (the default), or snapshot\n"
+    "              time, start (the default), snapshot, or at=MS[,TAB]\n"
     "  -t SECONDS  give up when S2 is away for so long (30; with -f never: 0)\n"
     "  -v          say on standard error what happens\n"
     "  -x          end when the session is stopped\n";

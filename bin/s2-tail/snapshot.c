@@ -6,8 +6,6 @@
  * If a pointer is missing or wrong, the same is done over ever more of the
  * stream's end, now believing nothing but snapshots seen with our own eyes.
  */
-#include <errno.h>
-
 #include "s2-tail.h"
 
 #define TABS_MAX	SNAPSHOT_WINDOW	/* as each has a record in the window */
@@ -25,11 +23,7 @@ struct tab {
 };
 
 struct search {
-	struct s2_call *call;
-	const char *basin;
-	const char *stream;
-	char what[S2_TEXT_MAX];	/* for errors */
-	unsigned timeout;
+	struct look *look;
 	bool hints;		/* believe pointers */
 	struct tab tabs[TABS_MAX];
 	int ntabs;
@@ -56,10 +50,21 @@ tab_entry(struct search *s, uint32_t tab)
 	return t;
 }
 
-static bool
+bool
 is_part_but_first(const struct record_head *h)
 {
 	return (h->flags & RECORD_PART) != 0 && h->part > 1;
+}
+
+bool
+is_snapshot(const struct record *r, uint32_t tab)
+{
+	struct record_head h;
+
+	return record_is_session(r) &&
+	    record_head_get(r->value, r->value_len, &h) == 0 &&
+	    h.kind == RECORD_BATCH && h.tab == tab &&
+	    (h.flags & RECORD_FULL) != 0 && !is_part_but_first(&h);
 }
 
 /*
@@ -102,34 +107,6 @@ take_record(struct search *s, const struct record *r,
 }
 
 /*
- * One unary read.  1 with *batch what it brought, 0 if there is nothing, -1
- * with call->error.
- */
-static int
-read_some(struct search *s, enum s2_from from, uint64_t start, uint64_t count)
-{
-	struct s2_range range = { .from = from, .start = start,
-	    .count = count };
-	struct s2_request req;
-	char path[S2_PATH_MAX];
-
-	s2_read_request(&req, path, s->basin, s->stream, &range);
-	req.what = s->what;
-	req.timeout = s->timeout;
-	if (s2_call_wait(s->call, &req, 0) == 0)
-		return 1;
-	return s->call->error.unwritten ? 0 : -1;
-}
-
-static int
-malformed(struct search *s)
-{
-	s2_error_local(&s->call->error, false,
-	    "%s: the answer is no ReadBatch", s->what);
-	return -1;
-}
-
-/*
  * Numbered records tell of their tab.  A beat may, if it has a pointer; it may
  * also be of no tab.
  */
@@ -144,13 +121,11 @@ tells(const struct record_head *h)
 static int
 take_batch(struct search *s)
 {
-	const unsigned char *p = buf_bytes(&s->call->body);
-	size_t n = buf_size(&s->call->body);
 	struct record_head h;
 	struct record r;
 	int count = 0, rc;
 
-	while ((rc = s2_batch_record(&p, &n, &r)) == 1) {
+	while ((rc = look_next(s->look, &r)) == 1) {
 		if (s->next == 0)
 			s->first = r.seq;
 		s->next = r.seq + 1;
@@ -162,7 +137,7 @@ take_batch(struct search *s)
 		s->told = s->next;
 		take_record(s, &r, &h);
 	}
-	return rc == -1 ? malformed(s) : count;
+	return rc == -1 ? -1 : count;
 }
 
 /* Learn from the last 'window' records.  0 or -1. */
@@ -176,7 +151,7 @@ scan(struct search *s, uint64_t window)
 	s->ntabs = 0;
 	s->next = s->told = 0;
 	do {
-		rc = read_some(s, from, start, 0);
+		rc = look_read(s->look, from, start, 0);
 		if (rc == 1)
 			rc = take_batch(s);
 		from = S2_FROM_SEQ;
@@ -189,24 +164,13 @@ scan(struct search *s, uint64_t window)
 static int
 check(struct search *s, const struct tab *t)
 {
-	const unsigned char *p;
-	struct record_head h;
 	struct record r;
-	size_t n;
 	int rc;
 
-	rc = read_some(s, S2_FROM_SEQ, t->at, 1);
-	if (rc != 1)
-		return rc;
-	p = buf_bytes(&s->call->body);
-	n = buf_size(&s->call->body);
-	rc = s2_batch_record(&p, &n, &r);
-	if (rc == -1)
-		return malformed(s);
-	return rc == 1 && r.seq == t->at && record_is_session(&r) &&
-	    record_head_get(r.value, r.value_len, &h) == 0 &&
-	    h.kind == RECORD_BATCH && h.tab == t->tab &&
-	    (h.flags & RECORD_FULL) != 0 && !is_part_but_first(&h);
+	rc = look_read(s->look, S2_FROM_SEQ, t->at, 1);
+	if (rc == 1)
+		rc = look_next(s->look, &r);
+	return rc != 1 ? rc : r.seq == t->at && is_snapshot(&r, t->tab);
 }
 
 /*
@@ -262,26 +226,9 @@ search(struct search *s, uint64_t *seq)
 }
 
 int
-snapshot_find(const struct s2_conf *conf, const char *basin,
-    const char *stream, unsigned timeout, uint64_t *seq,
-    struct s2_error *error)
+snapshot_find(struct look *look, uint64_t *seq)
 {
-	struct search s = { .basin = basin, .stream = stream,
-	    .timeout = timeout, .hints = true };
-	struct s2 *s2 = s2_new(conf, 1);
-	int rc = -1;
+	struct search s = { .look = look, .hints = true };
 
-	snprintf(s.what, sizeof s.what, "read of s2://%s/%.300s", basin,
-	    stream);
-	if (s2 != NULL)
-		s.call = s2_call_new(s2, 0);
-	if (s.call == NULL) {
-		s2_error_local(error, false, "cannot start a read: %s",
-		    strerror(errno));
-	} else {
-		rc = search(&s, seq);
-		*error = s.call->error;
-	}
-	s2_free(s2);
-	return rc;
+	return search(&s, seq);
 }

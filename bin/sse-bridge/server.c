@@ -233,17 +233,38 @@ serve_list(struct http_request *r, const char *id)
 	route_start(r, "list", args, JSON_TYPE, false);
 }
 
+static bool
+is_moment(const char *s)
+{
+	return is_position(*s == '-' ? s + 1 : s);
+}
+
+static bool
+is_tab(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= 8 && strspn(s, "0123456789abcdef") == n;
+}
+
 static void
 serve_lines(struct http_request *r, const char *id)
 {
-	struct argument from, count;
-	const char *args[4] = { id };
+	struct argument from, at, tab, count;
+	const char *args[6] = { id };
 	int n = 1;
 
-	if (!query_argument(r, "from", "start", is_place, &from) ||
+	if (!query_argument(r, "from", NULL, is_place, &from) ||
+	    !query_argument(r, "at", NULL, is_moment, &at) ||
+	    !query_argument(r, "tab", NULL, is_tab, &tab) ||
 	    !query_argument(r, "count", NULL, is_count, &count))
 		return;
-	args[n++] = from.text;
+	if (at.text[0] == '\0')
+		args[n++] = from.text[0] == '\0' ? "from=start" : from.text;
+	else
+		args[n++] = at.text;
+	if (at.text[0] != '\0' && tab.text[0] != '\0')
+		args[n++] = tab.text;
 	if (count.text[0] != '\0')
 		args[n++] = count.text;
 	route_start(r, "lines", args, TEXT_TYPE, true);
