@@ -543,6 +543,42 @@ grown_or_gone() {
 	wait $append
 }
 
+@test "many: nobody reads what is told: it ends in time" {
+	start_s2
+	new_basin
+	local s2=$s2_pid told in status=0 begun
+	mkfifo in told
+	start bash -c 'exec s2-append -mS "$0" <in >told' "s2://$RR_BASIN"
+	exec {in}>in {told}<told
+	printf '%s\n' ':stream name=a' :create '{"n":1}' ':end token=1' |
+	    rr-frame >&"$in"
+	hear ':ack token=1 *'
+	kill -STOP -- "-$s2"
+	printf '%s\n' ':stream name=a' '{"n":2}' ':end token=2' ':stream name=b' \
+	    :create '{"n":3}' ':end token=3' | rr-frame >&"$in"
+	# Of what it has read nobody hears: 2 seconds, not 30.
+	hear '* queued=2 *'
+	begun=$SECONDS
+	exec {told}<&-
+	ended "$pid" 20 || status=$?
+	exec {in}>&-
+	[ "$status" = 1 ]
+	((SECONDS - begun < 15))
+	kill -CONT -- "-$s2"
+	# What was acknowledged is there.
+	s2-tail "s2://$RR_BASIN/a" | rr-reassemble | head -n 1 | cmp - <(echo '{"n":1}')
+}
+
+# hear PATTERN: reads lines up to one like that.
+hear() {
+	local line
+	# shellcheck disable=SC2053 # a pattern
+	while read -rt 20 line <&"$told"; do
+		[[ $line != $1 ]] || return 0
+	done
+	return 1
+}
+
 @test "many: a stream that does not move is full" {
 	unset s2_port
 	start_s2

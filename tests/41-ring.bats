@@ -258,3 +258,42 @@ check_acked() {
 	# (A sanitizer's own memory is no concern of ours.)
 	[[ $BUILD == *-sanitize ]] || ((after - before < 40000))
 }
+
+@test "ring: stopped while S2 is away, it ends in time and loses nothing" {
+	start_s2 s2
+	new_basin
+	start_ring -M "unix:$PWD/metrics"
+	open_session
+	local url="$collector$path/lines?token=$token&tab=a&batch" begun n status=0
+	says stored -d '{"n":1}' "$url=1"
+	kill -STOP -- "-$s2_pid"
+	for n in 2 3; do
+		start curl -sS -m 60 -d "{\"n\":$n}" -w '\n%{http_code}' "$url=$n"
+	done
+	local last=$pid
+	wait_until 10 waits_for_s2
+	begun=$SECONDS
+	kill -TERM "$ring"
+	# What waits is told to come again.
+	ended "$last"
+	[ "$(head -n 1 "$last.out" | jq -r .verdict)" = away ]
+	[ "$(tail -n 1 "$last.out")" = 503 ]
+	ended "$ring" || status=$?
+	echo "# stopped in $((SECONDS - begun)) s" >&3
+	[ "$status" = 0 ]
+	((SECONDS - begun < 20))
+	kill -CONT -- "-$s2_pid"
+	start_ring
+	url="$collector$path/lines?token=$token&tab=a&batch"
+	for n in 2 3; do
+		says stored -d "{\"n\":$n}" "$url=$n"
+	done
+	rr cat "$id" | cmp - <(printf '{"n":%d}\n' 1 2 3)
+	! lines_of | grep :gap
+}
+
+# waits_for_s2: S2 owes the ring an answer.
+waits_for_s2() {
+	curl -sS --unix-socket metrics http://x/metrics |
+	    grep -q '^rrpipe_s2_queued_pieces [1-9]'
+}

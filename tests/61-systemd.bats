@@ -243,6 +243,18 @@ back() {
 	inside systemctl start s2-lite
 	wait_until 30 is_ready
 	flows
+	# Stopped with requests that nobody answers, it is gone in time.
+	send STOP "$(stage s2-lite.service server)"
+	wait_until 10 is_not_ready
+	before=$SECONDS
+	inside systemctl stop rr-collect
+	echo "# stopped in $((SECONDS - before)) s" >&3
+	((SECONDS - before < 20))
+	[ "$(inside systemctl show -P Result rr-collect)" = success ]
+	send CONT "$(stage s2-lite.service server)"
+	inside systemctl start rr-collect
+	wait_until 30 is_ready
+	flows
 	end_traffic
 	none_failed
 }

@@ -27,7 +27,8 @@
 
 #define LISTEN_DEFAULT	"127.0.0.1:8787"
 #define DESCRIPTORS_ELSE 64	/* beside those of connections */
-#define STOP_MS		10000	/* requests may take that long at the end */
+#define STOP_MS		7000	/* requests may take that long at the end, */
+#define REFUSE_MS	500	/* and what is told then */
 #define WHY_MAX		512
 #define SESSIONS_MAX	100000	/* defaults of options */
 #define UNITS_MAX	8192
@@ -68,6 +69,7 @@ struct collector {
 	int signals;
 	bool waiting;		/* for the pipe to take more */
 	uint64_t stop;		/* ms: when it must end; 0: not yet */
+	bool cut;		/* what was left then has been refused */
 	uint64_t tick;
 	uint64_t watchdog;	/* ms between signs of life; 0: none wanted */
 	uint64_t watchdog_last;
@@ -510,14 +512,18 @@ take_time(struct collector *c)
 }
 
 static bool
-is_finished(const struct collector *c)
+is_finished(struct collector *c)
 {
 	if (c->stop == 0)
 		return false;
-	if (c->ingest.store.now >= c->stop) {
-		log_warn("%u requests were cut off",
-		    http_requests(c->http));
+	if (c->ingest.store.now >= c->stop && c->cut)
 		return true;
+	if (c->ingest.store.now >= c->stop) {
+		log_warn("%u requests were not answered in time, and are "
+		    "refused", http_requests(c->http));
+		store_refuse_all(&c->ingest.store);
+		c->cut = true;
+		c->stop += REFUSE_MS;
 	}
 	return http_connections(c->http) == 0 && !c->waiting &&
 	    buf_size(&c->ingest.store.ring.queue) == 0;

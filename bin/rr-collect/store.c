@@ -1069,6 +1069,16 @@ store_expire(struct store *st)
 		sessions_expire(&st->sessions, st->now - STORE_IDLE_MS);
 }
 
+void
+store_refuse_all(struct store *st)
+{
+	struct post *p;
+
+	while ((p = TAILQ_FIRST(&st->posts)) != NULL)
+		answer_away(st, p, REASON_STORAGE,
+		    "the collector is being stopped");
+}
+
 bool
 store_is_full(const struct store *st)
 {

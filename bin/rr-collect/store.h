@@ -64,6 +64,9 @@ void store_forget(struct store *, struct post *);
 /* Answer what has waited too long; forget what is old. */
 void store_expire(struct store *);
 
+/* Answer all that waits: come again. */
+void store_refuse_all(struct store *);
+
 /*
  * Ask S2 for a sign, if there was none lately.  Then, or a little later,
  * store_is_ready() tells whether it gave one.

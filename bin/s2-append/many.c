@@ -10,6 +10,7 @@
 #define TOTAL_MAX	(64u << 20)	/* bytes of them: no input is read */
 #define CROWD		128	/* pieces; see crowded() */
 #define TICK		20	/* ms between looks at what may be overdue */
+#define UNREAD		2000	/* ms to finish what nobody will hear of */
 
 struct many many;
 
@@ -342,6 +343,22 @@ many_drained(bool end)
 	many.ended = true;
 }
 
+/* Once: who sent it will send again what he does not hear of. */
+static void
+many_unread(void)
+{
+	int64_t until = s2_now() + UNREAD;
+	struct piece *p;
+
+	if (many.unread)
+		return;
+	many.unread = true;
+	/* The oldest first, as before. */
+	TAILQ_FOREACH(p, &many.ages, age)
+		if (p->deadline > until)
+			p->deadline = until;
+}
+
 void
 many_init(const struct options *opt, struct s2 *s2)
 {
@@ -370,6 +387,7 @@ many_crowded(void)
 const struct mode many_mode = {
 	.field = many_field,
 	.drained = many_drained,
+	.unread = many_unread,
 	.hungry = many_hungry,
 	.crowded = many_crowded,
 	.timeout = many_timeout,

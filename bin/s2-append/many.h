@@ -136,6 +136,7 @@ struct many {
 	int64_t tick;		/* when to look for what is overdue */
 	int status;
 	bool ended;
+	bool unread;		/* nobody reads what is told any more */
 	/* The input. */
 	struct piece *current;	/* with records, not yet queued */
 	struct unit *unit;	/* open */

@@ -370,6 +370,8 @@ loop(const struct mode *mode, struct s2 *s2, const sigset_t *waiting)
 			ended = true;
 			mode->drained(true);
 		}
+		if (!reader && mode->unread != NULL)
+			mode->unread();
 		s2_run(s2);
 		mode->run();
 		if (reader)

@@ -50,6 +50,8 @@ struct mode {
 	int (*field)(const struct pb_field *f, size_t size, const char **why);
 	/* All that has been read is taken; 'end': and no more will come. */
 	void (*drained)(bool end);
+	/* Nobody reads what is told any more; NULL: that changes nothing. */
+	void (*unread)(void);
 	/* More input may be read. */
 	bool (*hungry)(void);
 	/* So much is under way that a turn is better made of more. */
