@@ -278,7 +278,7 @@ restarted() {
 }
 
 @test "the disk of S2 is full: nothing is lost, and it heals by itself" {
-	local before disk=/var/lib/rrpipe/s2
+	local before late disk=/var/lib/rrpipe/s2
 	inside systemctl stop s2-lite
 	inside mount -t tmpfs -o size=200m tmpfs "$disk"
 	inside systemctl start s2-lite
@@ -290,13 +290,23 @@ restarted() {
 	[ "$(post_one 1 | jq -r .verdict)" = stored ]
 	run inside dd if=/dev/zero of="$disk/filler" bs=1M
 	[[ $output == *'No space left'* ]]
-	[ "$(post_one 2 | jq -r .verdict)" = away ]
+	# S2 answers, and yet nothing gets there.
+	start nsenter -t "$(leader)" -n curl -sS -m 60 -d '{"type":3,"n":2}' \
+	    "$COLLECTOR/v1/sessions/$one/lines?token=$(jq -r .token \
+	    one.json)&tab=00000001&batch=2"
+	late=$pid
+	wait_until 20 is_full
+	wait_until 20 says rr-collect 'S2 answers, but takes no appends*'
+	ended "$late" 60
+	[ "$(jq -r .verdict "$late.out")" = away ]
+	is_full
 	inside journalctl -u s2-lite -o cat --since -60s |
 	    grep -q 'No space left on device'
 	# Also when it is started with nothing free.
 	before=$(restarts s2-lite)
 	send KILL "$(stage s2-lite.service server | head -n 1)"
 	wait_until 20 restarted s2-lite "$before"
+	wait_until 20 is_not_ready
 	inside rm "$disk/filler"
 	wait_until 60 is_ready
 	[ "$(post_one 2 | jq -r .verdict)" = stored ]
@@ -314,6 +324,12 @@ restarted() {
 
 is_not_ready() {
 	! is_ready
+}
+
+# is_full: readiness knows what the matter is.
+is_full() {
+	[[ $(on_net curl -s -m 5 "$COLLECTOR/health/ready" | jq -r .reason) == \
+	    'S2 answers, but takes no appends; is its disk full?' ]]
 }
 
 # settings LINE...: replaces the settings file.

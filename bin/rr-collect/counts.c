@@ -38,7 +38,7 @@ static struct metric counts[COUNTS] = {
 	    "Bytes that wait for the pipe, and of bodies being received"),
 	G(COUNT_BODIES, "waiting_bytes", "where=\"bodies\"", ""),
 	G(COUNT_READY, "ready", NULL,
-	    "1 if S2 answered when it was asked last"),
+	    "1 if S2 answers and takes what is appended"),
 };
 
 #undef C

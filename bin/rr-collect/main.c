@@ -364,7 +364,7 @@ write_metrics(void *arg, struct buf *b)
 	count_set(COUNT_UNITS, st->ring.waiting);
 	count_set(COUNT_QUEUE, buf_size(&st->ring.queue));
 	count_set(COUNT_BODIES, c->ingest.budget.used);
-	count_set(COUNT_READY, store_is_ready(st));
+	count_set(COUNT_READY, store_trouble(st) == NULL);
 	return counts_write(b);
 }
 
@@ -485,10 +485,11 @@ static void
 tell_manager(struct collector *c)
 {
 	struct store *st = &c->ingest.store;
+	const char *trouble = store_trouble(st);
 
 	notify("WATCHDOG=1\nSTATUS=%s: %u sessions in the last minute, "
 	    "%u connections", c->stop != 0 ? "Answering what was taken" :
-	    store_is_ready(st) ? "Taking recordings" : "S2 does not answer",
+	    trouble == NULL ? "Taking recordings" : trouble,
 	    store_live(st, st->now < 60000 ? 0 : st->now - 60000),
 	    http_connections(c->http));
 	/* For the next time. */
@@ -537,7 +538,8 @@ wait_ms(struct collector *c)
 	if (c->metrics != NULL && (m = metrics_timeout(c->metrics)) != -1 &&
 	    (ms == -1 || m < ms))
 		ms = m;
-	if ((c->stop != 0 || !TAILQ_EMPTY(&c->ingest.store.posts)) &&
+	if ((c->stop != 0 || !TAILQ_EMPTY(&c->ingest.store.posts) ||
+	    health_is_open(&c->ingest.store.health)) &&
 	    (ms == -1 || ms > STORE_TICK_MS))
 		ms = STORE_TICK_MS;
 	if (c->watchdog != 0 && (ms == -1 || ms > (int)c->watchdog))

@@ -196,10 +196,26 @@ index_send(struct store *st, struct unit *u, bool create)
 	}
 	if (create)
 		put(b, ":create " INDEX_CONFIG "\n");
-	put(b, ":meta ");
-	buf_add(b, buf_bytes(&u->entry), buf_size(&u->entry));
-	put(b, "\n");
+	if (buf_size(&u->entry) > 0) {
+		put(b, ":meta ");
+		buf_add(b, buf_bytes(&u->entry), buf_size(&u->entry));
+		put(b, "\n");
+	} else {
+		put(b, ":beat tab=0\n");	/* see try_append() */
+	}
 	ring_end(&st->ring, u);
+	health_sent(&st->health, st->now);
+}
+
+/* Find out whether S2 takes appends again: a beat in the index says nothing. */
+static void
+try_append(struct store *st)
+{
+	struct unit *u;
+
+	if (health_try(&st->health, st->now) &&
+	    (u = unit_new(st, POST_READY, NULL)) != NULL)
+		index_send(st, u, false);
 }
 
 /* Tell what became of u, which is stored. */
@@ -362,6 +378,7 @@ send(struct store *st, struct post *p, struct tab *tab)
 	}
 	write_unit(&st->ring, p, tab, s);
 	ring_end(&st->ring, u);
+	health_sent(&st->health, st->now);
 	u->post = p;
 	u->full = p->full;
 	u->packed = p->packed;
@@ -834,15 +851,22 @@ settle_ask(struct store *st, enum ring_result result)
 	st->asking--;
 	if (result == RING_UNAVAILABLE || result == RING_FULL)
 		return;			/* their time runs */
-	if (result == RING_DENIED) {
+	v.error = result == RING_DENIED ? "S2 denies us" :
+	    health_trouble(&st->health, st->now);
+	if (v.error != NULL)
 		v.code = VERDICT_AWAY;
-		v.error = "S2 denies us";
-	}
 	for (p = TAILQ_FIRST(&st->posts); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, all);
 		if (p->place == POST_AT_HEALTH)
 			answer(st, p, &v);
 	}
+}
+
+/* S2 answered when it was asked, or there is still time for it to. */
+static bool
+has_sign(const struct store *st)
+{
+	return st->doubt == 0 || st->now - st->doubt < STORE_READY_MS;
 }
 
 static void
@@ -854,9 +878,13 @@ settle(void *arg, const struct ring_answer *a)
 
 	if (a->result != RING_UNAVAILABLE && a->result != RING_FULL &&
 	    a->result != RING_DENIED) {
+		if (!has_sign(st))
+			health_back(&st->health, st->now);
 		st->proof = st->now;
 		st->doubt = 0;
 	}
+	if (u->indexing || (s != NULL && !u->probe))
+		health_settled(&st->health, a->result, st->now);
 	if (u->indexing) {
 		if (a->result == RING_MISSING && !u->probe)
 			index_send(st, u, true);
@@ -947,10 +975,11 @@ store_ask(struct store *st)
 		st->doubt = st->now;
 }
 
-bool
-store_is_ready(const struct store *st)
+const char *
+store_trouble(const struct store *st)
 {
-	return st->doubt == 0 || st->now - st->doubt < STORE_READY_MS;
+	return has_sign(st) ? health_trouble(&st->health, st->now) :
+	    count_trouble();
 }
 
 uint32_t
@@ -972,7 +1001,12 @@ static void
 submit_ready(struct store *st, struct post *p)
 {
 	const struct verdict good = { .code = VERDICT_STORED };
+	const char *why = health_trouble(&st->health, st->now);
 
+	if (has_proof(st) && why != NULL) {
+		answer_away(st, p, REASON_STORAGE, why);
+		return;
+	}
 	if (has_proof(st)) {
 		answer(st, p, &good);
 		return;
@@ -1064,6 +1098,7 @@ store_expire(struct store *st)
 			break;
 		}
 	}
+	try_append(st);
 	expire_tallies(st);
 	if (st->now > STORE_IDLE_MS)
 		sessions_expire(&st->sessions, st->now - STORE_IDLE_MS);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "health.h"
 #include "post.h"
 #include "ring.h"
 #include "sessions.h"
@@ -45,6 +46,7 @@ struct store {
 	uint64_t doubt;		/* when first, without an answer since; or 0 */
 	unsigned asks;		/* so many times, */
 	unsigned asking;	/* and so many are not answered */
+	struct health health;	/* of what is appended */
 };
 
 /* 0 or -1 with errno.  'prefix' stays the caller's. */
@@ -69,10 +71,11 @@ void store_refuse_all(struct store *);
 
 /*
  * Ask S2 for a sign, if there was none lately.  Then, or a little later,
- * store_is_ready() tells whether it gave one.
+ * store_trouble() tells why what is appended does not get there, in words for
+ * everybody: S2 gave no sign, or takes no appends.  NULL: it does.
  */
 void store_ask(struct store *);
-bool store_is_ready(const struct store *);
+const char *store_trouble(const struct store *);
 
 /* Sessions heard of since 'before' (ms) that have not ended. */
 uint32_t store_live(const struct store *, uint64_t before);
