@@ -114,13 +114,15 @@ await test(async (rig) => {
   await page.keyboard.press('?');
   await page.waitForSelector('dialog[open]');
   await page.keyboard.press('Escape');
-  for (const view of ['console', 'network', 'details', 'raw', 'activity']) {
+  for (const view of ['console', 'errors', 'network', 'events', 'details', 'raw', 'activity']) {
     await page.click(`#view-${view}`);
     await accessible(page, view);
     await shoot(page, view);
   }
   // A line of the activity is a place: the page it names is drawn there.
-  await page.click('.row:has-text("/form")');
+  await page.keyboard.press('/');
+  await page.keyboard.type('/form');
+  await page.click('.row.is-page:has-text("/form") .go');
   await until('the form', async () => await player.see((doc) => !!doc.querySelector('form [name=email]')));
   const link = page.url();
   await page.keyboard.press('Escape');
@@ -167,11 +169,25 @@ await test(async (rig) => {
   // Deleted is gone, here and in the list.
   await page.click('#view-details');
   await page.click('.details .danger');
-  await page.click('dialog .danger');
+  await page.waitForSelector('dialog .sure');
+  await accessible(page, 'delete');
+  await shoot(page, 'delete');
+  const records = await page.textContent('.receipt dt:text-is("Records") + dd');
+  await page.click('dialog .sure');
+  await page.waitForSelector('dialog .line');
+  await accessible(page, 'deleted');
+  await shoot(page, 'deleted');
+  const receipt = JSON.parse(await page.textContent('dialog .line'));
+  assert.equal(receipt.deleted, evil);
+  assert.equal(String(receipt.records), records);
+  assert.match(receipt.stream, new RegExp(`^sessions/\\d{13}-${evil}$`));
+  assert.match(receipt.at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  await page.click('dialog .solid');
   await page.waitForSelector('.sessions');
   await until('two left', async () => await page.locator('.sessions li:not(.skeleton)').count() === 2);
   await other.goto(`${rig.view}/?id=${evil}`);
-  await other.waitForSelector('.veil.bad');
+  await other.waitForSelector('.veil.gone');
+  await accessible(other, 'no such session');
   await shoot(other, 'no-such-session');
   assert.ok(shop);
 

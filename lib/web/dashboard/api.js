@@ -45,7 +45,8 @@ const request = (path, init) => call('/sessions' + path, init);
 export const list = (limit, after, where, signal) => request('?' + new URLSearchParams({ limit, ...after && { after }, ...where }), { signal }).then((r) => r.json());
 export const session = (id, signal) => request(`/${id}`, { signal }).then((r) => r.json());
 export const stop = (id) => request(`/${id}/stop`, { method: 'POST' });
-export const remove = (id) => request(`/${id}`, { method: 'DELETE' });
+/** Deletes it. @returns the receipt: {deleted, stream, records, begun, user, at} */
+export const remove = (id) => request(`/${id}`, { method: 'DELETE' }).then((r) => r.json());
 
 /** Calls `on` for each entry that the index gets from there on; `lost` when it cannot be followed. */
 export function changes(from, on, lost) {

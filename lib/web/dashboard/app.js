@@ -4,12 +4,16 @@ import { onLogin, share } from './api.js';
 import { h, icon } from './dom.js';
 import { list } from './list.js';
 import { identify, loginPage, me, whoButton } from './login.js';
+import { LEGEND, sample } from './timeline.js';
 import { watch } from './watch.js';
 
-const KEYS = [
-  ['Space', 'play, pause'], ['← →', '5 seconds'], ['Shift ← →', '30 seconds'], [', .', 'previous, next event'], ['1 to 9', 'to a tenth of it'],
-  ['< >', 'slower, faster'], ['s', 'skip idle'], ['l', 'go live'], ['f', 'full screen'], ['z', 'real size'], ['i', 'inspector'], ['/', 'find'], ['c', 'copy link'], ['Esc', 'back to the list'], ['?', 'this'],
-];
+const KEYS = {
+  'Playing': [['Space', 'play, pause'], ['< >', 'slower, faster'], ['s', 'skip when nobody does anything'], ['l', 'go live']],
+  'Moving': [['← →', 'back, forward 5 seconds'], ['Shift ← →', '30 seconds'], [', .', 'previous, next event'], ['1 to 9', 'to 10 % … 90 % of it'], ['Home End', 'to its start, its end'],
+    ['m', 'set a marker here, or take it away; links hold them'], ['c', 'copy a link to this moment']],
+  'Seeing': [['f', 'full screen'], ['z', 'real size, or fit'], ['i', 'inspector'], ['/', 'find; then Enter and Shift Enter: next, previous'], ['↑ ↓', 'from row to row'],
+    ['Esc', 'back to the list'], ['?', 'this']],
+};
 
 let page, shown;
 const content = h('.content');
@@ -41,8 +45,11 @@ function dialog(...inside) {
 }
 
 function help() {
-  const box = dialog(h('h2', {}, 'Keys'), h('dl.keys', {}, KEYS.map(([k, what]) => [h('dt', {}, k), h('dd', {}, what)])),
-    h('form', { method: 'dialog' }, h('button.quiet', {}, 'Close')));
+  const box = dialog(h('h2', {}, 'Keys'), h('.keys', {}, Object.entries(KEYS).map(([name, keys]) => h('section', {}, h('h3', {}, name),
+    h('dl', {}, keys.map(([k, what]) => [h('dt', {}, k.split(' ').map((x) => /^(to|…)$/.test(x) ? ` ${x} ` : h('kbd', {}, x))), h('dd', {}, what)]))))),
+  h('section', {}, h('h3', {}, 'On the timeline'), h('ul.legend', {}, LEGEND.map(([kind, what]) => h('li', {}, sample(kind), what)))),
+  h('form', { method: 'dialog' }, h('button.quiet', {}, 'Close')));
+  box.classList.add('help');
   box.setAttribute('aria-label', 'Keys');
 }
 

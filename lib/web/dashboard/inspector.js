@@ -1,190 +1,378 @@
 /** Beside the player: what happened, in words; each line is a place to go to. */
 
 import { bytes, clock, h, icon, place, span, when } from './dom.js';
+import { ending } from './ends.js';
 import { may } from './login.js';
+import { virtual } from './rows.js';
+import { Search, stamp } from './search.js';
 import { describe } from './timeline.js';
 
-const MOST_ROWS = 1500;
-const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'rage', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net', scroll: 'scroll' };
-const VIEWS = {
-  activity: ['Activity', (m) => m.kind !== 'console' && m.kind !== 'net'],
-  console: ['Console', (m) => m.kind === 'console' || m.kind === 'error'],
-  network: ['Network', (m) => m.kind === 'net'],
-  details: ['Details', null],
-  raw: ['Raw', null],
-};
+const MOST_TEXT = 20000;        // characters of what is unfolded
+const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'dead', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net', scroll: 'scroll', pin: 'pin' };
 const TYPES = ['DOM ready', 'Load', 'Snapshot', 'Change', 'Page', 'Custom', 'Plugin', 'Asset'];
 const SOURCES = ['DOM', 'Mouse', 'Mouse', 'Scroll', 'Resize', 'Input', 'Touch', 'Media', 'Style', 'Canvas', 'Font', 'Log', 'Drag', 'Style', 'Selection', 'Style', 'Element'];
 
+const loud = (m) => m.kind === 'console' && /error|assert/.test(m.level);
+/** Name, icon, what of the marks is in it, and what is said when that is nothing. */
+const VIEWS = {
+  activity: ['Activity', 'click', (m) => m.kind !== 'console' && m.kind !== 'net', 'Nothing has happened yet.'],
+  console: ['Console', 'terminal', (m) => m.kind === 'console' || m.kind === 'error', 'Nothing was written to the console, or it was not captured: data-capture="console".'],
+  errors: ['Errors', 'error', (m) => m.kind === 'error' || loud(m), 'No errors, or they were not captured: data-capture="errors".'],
+  network: ['Network', 'net', (m) => m.kind === 'net', 'No requests, or they were not captured: data-capture="network".'],
+  events: ['Events', 'event', (m) => m.kind === 'event' || m.kind === 'pin', 'No custom events. A page makes them by rr.event(name, data).'],
+  details: ['Details', 'list', null, ''],
+  raw: ['Raw', 'code', null, 'No events are in memory.'],
+};
+const KEYS = Object.keys(VIEWS);
+const MARKED = KEYS.filter((key) => VIEWS[key][2]);
+
+/** What a search looks at. */
+const hay = (m) => m.hay !== undefined && m.kind !== 'scroll' ? m.hay
+  : (m.hay = [describe(m), m.stack, m.detail, m.where, m.type].filter(Boolean).join('\n').toLowerCase());
+const short = (n) => n < 1000 ? String(n) : n < 1e6 ? `${(n / 1000).toFixed(n < 10e3 ? 1 : 0)}k` : '1M+';
+
 /**
  * @param {import('./recording.js').Recording} rec
- * @param {{seek(at: number): void, stop(): void, remove(): void}} on
+ * @param {{seek(at: number): void, stop(): void, remove(): void, fault(e: Error): void}} on
  */
 export function inspector(rec, on) {
-  let view = 'activity', query = '', at = rec.first, rows = [], current, drawn = '', partial = false;
-  const body = h('.rows', { role: 'tabpanel', id: 'inspect', tabIndex: -1 });
-  const search = h('input', { type: 'search', placeholder: 'Find in this session', 'aria-label': 'Find in this session', oninput() {
-    query = search.value.trim().toLowerCase();
-    draw();
+  let view = 'activity', query = '', at = rec.first, search = null, hit = -1, only = false, zoom = 'page', pages = [], timer = 0;
+  const list = virtual({
+    key: (x) => x.kind ? `${x.kind}/${x.key || ''}${x.batch?.seq}/${x.index}/${x.kind === 'scroll' ? '' : x.at}/${x.took}/${x.text}` : `${x.batch.seq}/${x.index}`,
+    stamp: (x) => x.kind ? `${x.at}/${x.y || ''}/${view === 'network' ? axis(x.at).join() : ''}` : x.at,
+    row: (x) => x.kind ? view === 'network' ? request(x) : mark(x) : event(x),
+    more: (x) => x.kind ? unfolds(x) : () => pretty(x),
+    go(x, i) {
+      hit = i;
+      on.seek(x.kind ? x.at : time(x));
+      say();
+    },
+  });
+  const body = h('.body', { role: 'tabpanel', id: 'inspect', tabIndex: -1 });
+  const field = h('input', { type: 'search', placeholder: 'Find in all of these', 'aria-label': 'Find in this session', 'aria-describedby': 'found', oninput() {
+    find(field.value.trim().toLowerCase());
+  }, onkeydown(e) {
+    if (e.key !== 'Enter') return;
+    e.preventDefault();
+    jump(e.shiftKey ? -1 : 1);
   } });
-  const tabs = h('.tabs', { role: 'tablist' }, Object.entries(VIEWS).map(([key, [name]]) =>
+  const found = h('span.found', { id: 'found', role: 'status' });
+  const progress = h('.searched', { hidden: true });
+  const tabs = h('.tabs', { role: 'tablist', 'aria-label': 'Inspector' }, KEYS.map((key) =>
     h('button', { role: 'tab', id: `view-${key}`, 'aria-controls': 'inspect', 'aria-selected': String(key === view), tabIndex: key === view ? 0 : -1, onclick: () => choose(key) },
-      name, h('span.n', { hidden: true }))));
+      icon(VIEWS[key][1], 17), h('span', {}, VIEWS[key][0]), h('span.n', { hidden: true }))));
   tabs.addEventListener('keydown', (e) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!step) return;
     e.preventDefault();
     e.stopPropagation();
-    const keys = Object.keys(VIEWS);
-    choose(keys[(keys.indexOf(view) + step + keys.length) % keys.length]);
+    choose(KEYS[(KEYS.indexOf(view) + step + KEYS.length) % KEYS.length]);
     tabs.querySelector('[aria-selected=true]').focus();
   });
-  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), search), body);
+  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), field, found), progress, body);
 
   function choose(key) {
     view = key;
+    hit = -1;
     for (const b of tabs.children) {
       const on = b.id === `view-${key}`;
       b.setAttribute('aria-selected', String(on));
       b.tabIndex = on ? 0 : -1;
     }
-    draw();
+    body.setAttribute('aria-labelledby', `view-${key}`);
+    body.dataset.view = key;
+    draw(true);
   }
 
-  const has = (text) => !query || text.toLowerCase().includes(query);
+  // ---- rows ------------------------------------------------------------
 
-  function row(m) {
+  const tabOf = (m) => rec.tabs.size > 1 && m.tab !== undefined && h('span.tab', { title: `Tab ${(rec.tabs.get(m.tab)?.index ?? 0) + 1}` }, String((rec.tabs.get(m.tab)?.index ?? 0) + 1));
+
+  function mark(m) {
+    const look = m.kind === 'error' || m.kind === 'gap' || loud(m) || m.failed ? 'bad' : m.kind === 'rage' || m.kind === 'dead' || m.level === 'warn' ? 'warn' : `is-${m.kind}`;
     const p = m.kind === 'page' ? place(m.text) : null;
-    const bad = m.kind === 'error' || m.kind === 'gap' || m.kind === 'console' && /error|assert/.test(m.level) || m.failed;
-    const warn = m.kind === 'rage' || m.kind === 'dead' || m.level === 'warn';
-    const more = m.stack || m.detail || m.where;
-    const line = h(`button.row${bad ? '.bad' : warn ? '.warn' : ''}`, { onclick: () => on.seek(m.at), title: more ? undefined : describe(m) },
-      h('time', {}, clock(m.at - rec.first)), icon(ICONS[m.kind] || 'event', 15),
-      h('span.what', {}, p ? [h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)]
-        : m.kind === 'net' ? [h('b', {}, `${m.status || 'failed'} ${m.method} `), place(m.text).path, h('span.soft', {}, ` ${m.took} ms`)]
-          : m.on ? [m.text + ' ', h('b', {}, m.on)] : m.kind === 'gap' || m.kind === 'scroll' ? describe(m) : m.text),
-      rec.tabs.size > 1 && h('span.tab', { title: `Tab ${rec.tabs.get(m.tab)?.index + 1}` }, String((rec.tabs.get(m.tab)?.index ?? 0) + 1)));
-    if (!more) return line;
-    return h('details', {}, h('summary', {}, line), h('pre', {}, [m.where, m.stack, m.detail].filter(Boolean).join('\n')));
+    return { look, inside: [h('time', {}, clock(m.at - rec.first)), icon(ICONS[m.kind] || 'event', 15),
+      h('span.what', { title: describe(m) }, p ? [h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)]
+        : m.on ? [m.text + ' ', h('b', {}, m.on)]
+          : m.kind === 'event' ? [h('b', {}, m.text), m.detail ? h('span.soft', {}, ' ' + m.detail.slice(0, 120)) : '']
+            : m.kind === 'gap' || m.kind === 'scroll' ? describe(m) : m.text), tabOf(m)] };
   }
 
-  function draw() {
-    for (const b of tabs.children) {
-      const key = b.id.slice(5);
-      const filter = VIEWS[key][1];
-      const n = filter && key !== 'activity' ? rec.marks.filter(filter).length : 0;
-      b.lastChild.hidden = !n;
-      b.lastChild.textContent = n > 999 ? '999+' : String(n);
+  /** What the bars of the requests at a time are drawn on: the session, or from their page's beginning to its last request's end. */
+  function axis(t) {
+    if (zoom === 'session' || !pages.length) return [rec.first, Math.max(rec.last, rec.first + 1)];
+    const page = pages[pages.findLastIndex((p) => p[0] <= t)] ?? pages[0];
+    return page;
+  }
+  const share = (t, [from, to]) => Math.max(0, Math.min(1, (t - from) / (to - from || 1)));
+  function request(m) {
+    const p = place(m.text), on = axis(m.at);
+    const bar = h('i.bar');
+    bar.style.left = `min(${100 * share(m.at, on)}%, 100% - 3px)`;
+    bar.style.width = 100 * (share(m.at + m.took, on) - share(m.at, on)) + '%';
+    return { look: 'net' + (m.failed ? ' bad' : ''), inside: [
+      h('time', {}, clock(m.at - rec.first)), h('span.status', {}, m.status ? String(m.status) : 'failed'), h('span.method', {}, m.method),
+      h('span.what', { title: m.text }, h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)),
+      h('span.took', {}, m.took >= 10000 ? span(m.took) : `${Math.round(m.took)} ms`), tabOf(m),
+      h('span.track', { 'aria-hidden': 'true' }, bar)] };
+  }
+
+  function unfolds(m) {
+    const text = m.kind === 'net'
+      ? [m.text, `${m.method} ${m.status || 'failed: no answer, or one that the page may not see'}`, m.type && `by ${m.type}`, `from ${clock(m.at - rec.first, true)} for ${Math.round(m.took)} ms`]
+      : [m.text?.length > 60 && m.text, m.where && `at ${m.where}`, m.stack !== m.text && m.stack, m.detail];
+    const said = text.filter(Boolean).join('\n');
+    return said ? () => h('pre', {}, said.slice(0, MOST_TEXT)) : null;
+  }
+
+  // ---- raw events ------------------------------------------------------
+
+  const times = new WeakMap();
+  const time = (x) => {
+    if (x.at !== undefined) return x.at;
+    let all = times.get(x.batch);
+    if (!all) times.set(x.batch, all = []);
+    const t = all[x.index] ??= stamp(x.batch.lines?.[x.index] ?? '') + x.batch.shift;
+    return Number.isFinite(t) ? t : x.batch.first ?? rec.first;
+  };
+
+  /** All events in memory, as a list that makes its items when they are asked for. */
+  function loaded() {
+    const parts = rec.batches.filter((b) => b.lines && b.lines.length);
+    const starts = [];
+    let length = 0;
+    for (const b of parts) {
+      starts.push(length);
+      length += b.lines.length;
     }
-    search.parentElement.hidden = view === 'details';
-    if (view === 'details' || view === 'raw') {
-      drawn = '';
-      current = undefined;
-      rows = [];
-      return body.replaceChildren(view === 'raw' ? raw() : details());
-    }
-    const filter = VIEWS[view][1];
-    const list = rec.marks.filter((m) => filter(m) && has(describe(m) + (m.stack || '') + (m.detail || '')));
-    // Of a long list the part around the time.
-    const here = list.findIndex((m) => m.at > at);
-    const start = Math.max(0, Math.min(list.length - MOST_ROWS, (here < 0 ? list.length : here) - MOST_ROWS / 2));
-    const shown = list.slice(start, start + MOST_ROWS);
-    partial = list.length > shown.length;
-    // What goes on live only adds lines.
-    const same = drawn === view + query && rows.length && shown[0] === rows[0].m && shown[rows.length - 1] === rows[rows.length - 1].m;
-    const more = shown.slice(same ? rows.length : 0).map((m) => ({ m, el: row(m) }));
-    rows = same ? [...rows, ...more] : more;
-    if (same) body.append(...more.map((r) => r.el));
-    else body.replaceChildren(...(partial ? [h('p.nothing', {}, `${shown.length} of ${list.length}, around the time; search to narrow.`)] : []),
-      ...(rows.length ? rows.map((r) => r.el) : [empty()]));
-    drawn = view + query;
-    follow(!same);
+    return { length, at(i) {
+      let low = 0, high = starts.length;
+      while (low < high) {
+        const mid = low + high >> 1;
+        if (starts[mid] <= i) low = mid + 1;
+        else high = mid;
+      }
+      return { batch: parts[low - 1], index: i - starts[low - 1] };
+    } };
   }
 
-  function empty() {
-    if (query) return h('p.nothing', {}, `Nothing here matches “${query}”.`);
-    if (view === 'console') return h('p.nothing', {}, 'No console output was recorded. Pages that set ', h('code', {}, 'data-capture="console errors"'), ' send it.');
-    if (view === 'network') return h('p.nothing', {}, 'No requests were recorded. Pages that set ', h('code', {}, 'data-capture="network"'), ' send when and how they ended, never what was in them.');
-    return h('p.nothing', {}, 'Nothing has happened yet.');
+  function event(x) {
+    const line = x.batch.lines?.[x.index] ?? '';
+    let e = {};
+    try {
+      if (line.length < 200e3) e = JSON.parse(line);
+      else e = { type: /"type":\s*(\d+)/.exec(line.slice(0, 100))?.[1] };
+    } catch {}
+    const name = e?.type === 3 && e.data ? SOURCES[e.data.source] || 'Change' : TYPES[e?.type] || 'Event';
+    const from = query ? Math.max(0, line.toLowerCase().indexOf(query) - 10) : 0;
+    return { look: 'raw', inside: [h('time', {}, clock(time(x) - rec.first, true)), h('b', {}, name), h('span.soft', {}, bytes(line.length)), h('code', {}, (from ? '…' : '') + line.slice(from, from + 160))] };
   }
 
-  function details() {
-    const m = rec.meta, i = rec.info;
-    const offset = typeof m.time === 'number' && i.created ? m.time - i.created : null;
-    const facts = [
-      ['Page', m.url || i.url], ['Title', m.title || i.title], ['User', m.user || i.user], ['Source', m.source || i.source],
-      ['State', i.state === 'live' ? 'live' : i.state === 'stopped' ? 'stopped' : 'ended: nothing came any more'],
-      ['Began', when(i.created)], ['Length', isFinite(rec.first) ? span(rec.last - rec.first) : '0 s'],
-      ['Tabs', rec.tabs.size || ''], ['Events', rec.events.toLocaleString() + (rec.ranges.length === 1 && rec.ranges[0][1] >= rec.tail ? '' : ' read so far')],
-      ['Missing', rec.gaps.length ? `${rec.gaps.length} ${rec.gaps.length === 1 ? 'gap' : 'gaps'}` : 'nothing'],
-      ['Read', bytes(rec.chars)], ['Window', m.width && `${m.width} × ${m.height}`], ['Language', m.language], ['Referrer', m.referrer],
+  async function pretty(x) {
+    if (!x.batch.lines) await rec.refill([x.batch]);
+    let text = x.batch.lines[x.index];
+    try {
+      text = JSON.stringify(JSON.parse(text), null, 1);
+    } catch {}
+    return h('pre', {}, text.length > MOST_TEXT ? text.slice(0, MOST_TEXT) + '\n…' : text);
+  }
+
+  // ---- details ---------------------------------------------------------
+
+  function facts() {
+    const i = rec.info, m = rec.meta, end = ending(i);
+    const offset = rec.batches.length && rec.batches[0].time ? rec.batches[0].first - rec.batches[0].time : null;
+    const out = [
+      ['State', `${end.word}. ${end.why}`], ['Page', m.url || i.url], ['Title', m.title || i.title], ['User', m.user || i.user], ['Source', m.source || i.source],
+      ['Started', when(i.created)], ['Length', isFinite(rec.last - rec.first) ? span(rec.last - rec.first) : null], ['Active', i.active > 0 ? span(i.active) : null],
+      ['Tabs', rec.tabs.size > 1 ? [...rec.tabs.values()].sort((a, b) => a.index - b.index).map((t) => `${t.index + 1}: ${isFinite(t.first) ? `${clock(t.first - rec.first)} to ${clock(t.last - rec.first)}` : 'empty'}`).join('\n') : null],
+      ['Events', (i.events ?? rec.events).toLocaleString()], ['Records', rec.tail.toLocaleString()], ['Size', i.bytes ? bytes(i.bytes) : `${bytes(rec.chars)} read`],
+      ['Missing', rec.gaps.length ? `${rec.gaps.length} ${rec.gaps.length === 1 ? 'gap' : 'gaps'}` : null],
+      ['Window', m.width && `${m.width} × ${m.height}`], ['Language', m.language], ['Referrer', m.referrer],
       ['Recorder', m.sdk && `${m.sdk}, rrweb ${m.rrweb || '?'}`], ['Visitor’s clock', offset === null || Math.abs(offset) < 2000 ? null : `${span(Math.abs(offset))} ${offset < 0 ? 'behind' : 'ahead'}`],
       ['Id', rec.id], ['Stream', i.stream],
     ];
     const shown = new Set(['url', 'title', 'user', 'source', 'width', 'height', 'language', 'referrer', 'sdk', 'rrweb', 'tab', 'time']);
-    for (const [k, v] of Object.entries(m)) if (!shown.has(k)) facts.push([k, typeof v === 'object' ? JSON.stringify(v) : String(v)]);
+    for (const [k, v] of Object.entries(m)) if (!shown.has(k)) out.push([k, typeof v === 'object' ? JSON.stringify(v) : String(v)]);
+    return out.filter(([, v]) => v != null && v !== '').map(([k, v]) => [k, String(v)]);
+  }
+  const matching = () => query ? facts().filter(([k, v]) => `${k} ${v}`.toLowerCase().includes(query)) : facts();
+
+  function details() {
+    const list = matching();
+    if (!list.length) return empty();
     return h('.details', {},
-      h('dl', {}, facts.filter(([, v]) => v != null && v !== '').map(([k, v]) => [h('dt', {}, k), h('dd', {}, String(v))])),
-      may('view') && [h('h3', {}, 'In the shell'), h('pre', {}, `rr cat ${rec.id}`)],
-      may('delete') && h('.actions', {},
+      h('dl', {}, list.map(([k, v]) => [h('dt', {}, k), h('dd', {}, v)])),
+      may('view') && !query && [h('h3', {}, 'In the shell'), h('pre', {}, `rr cat ${rec.id}`)],
+      may('delete') && !query && h('.actions', {},
         rec.info.state === 'live' && h('button.quiet', { onclick: on.stop }, icon('stop', 15), 'Stop recording'),
         h('button.danger', { onclick: on.remove }, icon('trash', 15), 'Delete')));
   }
 
-  /** The events around the time, as they are stored. */
-  function raw() {
-    const list = h('.raw', {});
-    let n = 0;
-    const upTo = rec.batches.filter((b) => b.lines);
-    for (let i = upTo.length - 1; i >= 0 && n < 200; i--) {
-      const b = upTo[i];
-      for (let j = b.lines.length - 1; j >= 0 && n < 200; j--) {
-        const line = b.lines[j];
-        if (!has(line)) continue;
-        let e = {};
-        try {
-          if (line.length < 200e3) e = JSON.parse(line);
-          else e = { type: /"type":\s*(\d+)/.exec(line.slice(0, 100))?.[1], timestamp: b.first };
-        } catch {}
-        const t = Number(e.timestamp) + b.shift;
-        if (!query && t > at + 2000) continue;
-        n++;
-        const name = e.type === 3 && e.data ? SOURCES[e.data.source] || 'Change' : TYPES[e.type] || 'Event';
-        list.append(h('details', { ontoggle(ev) {
-          if (ev.target.open && ev.target.childElementCount === 1) {
-            let pretty = line;
-            try {
-              pretty = JSON.stringify(JSON.parse(line), null, 1);
-            } catch {}
-            ev.target.append(h('pre', {}, pretty.length > 20000 ? pretty.slice(0, 20000) + '\n…' : pretty));
-          }
-        } }, h('summary', {}, h('time', {}, clock(t - rec.first, true)), h('b', {}, name), h('span.soft', {}, ` ${bytes(line.length)}`), h('code', {}, line.slice(0, 160)))));
-      }
-    }
-    return n ? list : empty();
+  // ---- finding ---------------------------------------------------------
+
+  function find(text) {
+    if (text === query) return;
+    query = text;
+    hit = -1;
+    search?.end();
+    search = query ? new Search(rec, query, later) : null;
+    draw(true);
   }
 
-  /** Marks the line of the time, and brings it into sight. */
-  function follow(jump) {
-    if (!rows.length) return;
-    let low = 0, high = rows.length;
+  const passes = (m) => !query || hay(m).includes(query);
+  const every = () => rec.pins?.length ? [...rec.marks, ...rec.pins].sort((a, b) => a.at - b.at) : rec.marks;
+
+  /** How many of each view there are, or match. */
+  function counts() {
+    const n = Object.fromEntries(KEYS.map((key) => [key, 0]));
+    for (const m of every()) if (passes(m)) for (const key of MARKED) if (VIEWS[key][2](m)) n[key]++;
+    if (!query) n.activity = 0;
+    n.details = query ? matching().length : 0;
+    n.raw = search ? search.count : 0;
+    return n;
+  }
+
+  function badges() {
+    const n = counts();
+    for (const b of tabs.children) {
+      const key = b.id.slice(5);
+      b.lastChild.hidden = !n[key];
+      b.lastChild.textContent = short(n[key]);
+      b.setAttribute('aria-label', n[key] ? `${VIEWS[key][0]}, ${n[key]} ${query ? 'found' : ''}` : VIEWS[key][0]);
+    }
+    tabs.classList.toggle('finding', !!query);
+    return n;
+  }
+
+  /** Where in the matches this is, and what was not looked at. */
+  function say(n) {
+    if (!query) {
+      found.textContent = '';
+      progress.hidden = true;
+      return;
+    }
+    const total = view === 'raw' ? search.count : view === 'details' ? matching().length : list.items.length;
+    found.textContent = total ? hit >= 0 ? `${hit + 1} of ${total.toLocaleString()}` : `${total.toLocaleString()}` : '0';
+    const part = search.share, whole = part >= 1;
+    progress.hidden = whole && !search.reading;
+    if (progress.hidden) return;
+    const percent = `${Math.min(99, Math.floor(100 * part))} %`;
+    const what = search.reading ? 'reading' : 'idle';
+    if (progress.dataset.what !== what) {
+      progress.dataset.what = what;
+      progress.replaceChildren(h('span'), search.reading ? h('progress', { max: 1, 'aria-label': 'Searched' }) : '',
+        h('button.quiet', { onclick: search.reading ? () => search?.stop() : rest }, search.reading ? 'Cancel' : 'Search the rest'));
+    }
+    progress.firstChild.textContent = search.reading ? `Reading on: ${percent}` : `${percent} of the session was searched.`;
+    if (search.reading) progress.children[1].value = part;
+  }
+  function rest() {
+    search.rest(() => at).catch((e) => {
+      if (e.name !== 'AbortError') on.fault(e);
+    }).finally(later);
+    say();
+  }
+
+  /** To the next match, or the one before; if there is none here, where there is one. */
+  function jump(step) {
+    if (!query) return;
+    draw();
+    let items = list.items;
+    if (view === 'details' || !items.length) {
+      const n = counts();
+      const key = KEYS.find((k) => k !== 'details' && n[k]);
+      if (!key) return;
+      choose(key);
+      items = list.items;
+    }
+    if (hit < 0) {
+      const here = before(items);
+      hit = step > 0 ? here + 1 : here;
+    } else hit += step;
+    hit = (hit + items.length) % items.length;
+    const x = items.at(hit);
+    on.seek(x.kind ? x.at : time(x));
+    list.follow(hit, true);
+    say();
+  }
+
+  // ---- all of it -------------------------------------------------------
+
+  /** The last item that is not after the time, or -1. */
+  function before(items) {
+    let low = 0, high = items.length;
     while (low < high) {
       const mid = low + high >> 1;
-      if (rows[mid].m.at <= at + 50) low = mid + 1;
+      const x = items.at(mid);
+      if ((x.kind ? x.at : time(x)) <= at + 50) low = mid + 1;
       else high = mid;
     }
-    const next = rows[low - 1];
-    if (next === current) return;
-    if (current) current.el.classList.remove('now');
-    current = next;
-    if (!next) return;
-    next.el.classList.add('now');
-    const a = next.el.getBoundingClientRect(), b = body.getBoundingClientRect();
-    if (!root.matches(':hover') || jump)
-      if (a.top < b.top || a.bottom > b.bottom - 40) body.scrollTop += a.top - b.top - b.height / 2;
+    return low - 1;
   }
 
-  let timer = 0;
+  function empty() {
+    if (!query) return h('p.nothing', {}, VIEWS[view][3]);
+    const n = counts();
+    return h('.nothing', {}, h('p', {}, `Nothing here matches “${query}”.`),
+      h('.actions', {}, KEYS.filter((k) => k !== view && n[k]).map((k) => h('button.quiet', { onclick: () => choose(k) }, `${short(n[k])} in ${VIEWS[k][0]}`))));
+  }
+
+  /** Of the network view: what its bars are drawn on. */
+  const scales = h('.scales', {}, h('.segments', { role: 'group', 'aria-label': 'Scale' }, [['page', 'Page'], ['session', 'Session']].map(([key, name]) =>
+    h('button', { 'aria-pressed': String(key === zoom), onclick(e) {
+      zoom = key;
+      for (const b of e.target.parentElement.children) b.setAttribute('aria-pressed', String(b === e.target));
+      draw();
+    } }, name))), h('button.tool', { 'aria-pressed': 'false', onclick(e) {
+    only = !only;
+    e.target.setAttribute('aria-pressed', String(only));
+    draw();
+  } }, 'Failed only'), h('span.axis'));
+
+  function network(items) {
+    pages = [];
+    for (const m of rec.marks)
+      if (m.kind === 'page') pages.push([m.at, m.at + 1]);
+      else if (m.kind === 'net') {
+        if (!pages.length) pages.push([Math.min(rec.first, m.at), m.at + 1]);
+        pages.at(-1)[1] = Math.max(pages.at(-1)[1], m.at + m.took);
+      }
+    head();
+    return only ? items.filter((m) => m.failed) : items;
+  }
+
+  /** Above the bars: what they are drawn on; on them: the time. */
+  function head() {
+    const [from, to] = axis(at);
+    scales.lastChild.textContent = `${clock(from - rec.first, to - from < 60e3)} – ${clock(to - rec.first, to - from < 60e3)}`;
+    list.root.style.setProperty('--at', at > to ? '-9px' : 100 * share(at, [from, to]) + '%');
+  }
+
+  function draw(moved) {
+    badges();
+    if (view === 'details') {
+      body.replaceChildren(details());
+      return say();
+    }
+    let items;
+    if (view === 'raw') items = search ? search.hits : loaded();
+    else {
+      items = every().filter((m) => VIEWS[view][2](m) && passes(m));
+      if (view === 'network' && items.length) items = network(items);
+    }
+    const above = view === 'network' && rec.marks.some((m) => m.kind === 'net') ? [scales] : [];
+    if (items.length) {
+      if (list.root.parentElement !== body || body.childElementCount !== above.length + 1) body.replaceChildren(...above, list.root);
+      list.set(items);
+      list.follow(before(items), moved);
+    } else {
+      list.set([]);
+      body.replaceChildren(...above, empty());
+    }
+    say();
+  }
+
   const later = () => {
     if (timer) return;
     timer = setTimeout(() => {
@@ -192,18 +380,28 @@ export function inspector(rec, on) {
       draw();
     }, 400);
   };
-  rec.addEventListener('change', later);
-  draw();
+  rec.addEventListener('change', () => {
+    search?.soon();
+    later();
+  });
+  choose(view);
 
   return {
     root,
     draw,
     set(t) {
-      const moved = Math.abs(t - at) > 1500;
       at = t;
-      if (moved && (view === 'raw' || partial)) later();
-      follow();
+      if (view === 'network') head();
+      if (list.items.length) list.follow(before(list.items));
     },
-    find: () => search.focus(),
+    find() {
+      field.focus();
+      field.select();
+    },
+    end() {
+      clearTimeout(timer);
+      search?.end();
+      list.end();
+    },
   };
 }

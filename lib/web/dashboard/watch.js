@@ -11,13 +11,17 @@ import { inspector } from './inspector.js';
 import { may, me } from './login.js';
 import { Recording } from './recording.js';
 import { shareDialog } from './share.js';
-import { timeline } from './timeline.js';
+import { deletion } from './delete.js';
+import { IDLE, timeline } from './timeline.js';
 
 const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const WINDOW_CHARS = 12 << 20;  // above this the player is given a new window
 const HAND_AHEAD = 30e3;        // ms of events that the player holds in advance
-const IDLE = 4000;              // without anybody doing anything: may be skipped
-const SKIP_RATE = 60;           // at most so many times the real speed
+const SKIP_RATE = 60;           // at most so many times the real speed,
+const SKIP_JUMP = 60e3;         // and what is longer is not played at all
+const SKIP_SAID = 2500;         // ms for which it is said what was skipped
+const QUIET = { net: 1, console: 1, size: 1 };
+const PINS = 20;                // markers
 const LIVE_SLACK = 60;          // ms, on top of how late events come
 const LIVE_MEMORY = 2000;       // ms for which lateness is remembered,
 const LIVE_BATCHES = 3;         // or so many batches
@@ -31,14 +35,14 @@ const BACK = 32;               // records to look back for a snapshot, at first
  * @param {{back(): void, toast(text: string): void, ask(title: string, text: string, word: string): Promise<boolean>}} app
  */
 export function watch(id, app) {
-  const gone = new AbortController();
-  const { signal } = gone;
+  const over = new AbortController();
+  const { signal } = over;
   let rec, bar, side;
   let at = 0, playing = true, speed = 1, rate = 1, skip = true, fit = true;
   let live = false, stopFollowing = null, ages = [], liveAt = 0;
   let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
   let sought, buffering = false, reading = false, failed = null;
-  let hash = 0;
+  let hash = 0, deleted = false;
 
   // ---- what is on the screen -------------------------------------------
 
@@ -67,17 +71,20 @@ export function watch(id, app) {
   const slot = h('.slot');
   const controls = h('.controls', { role: 'toolbar', 'aria-label': 'Player' },
     playButton, liveButton, timeText, h('.spacer'), tabStrip, h('.spacer'), skipButton, speedPick,
+    button('pin', 'Set a marker here (m)', () => rec && mark()),
     button('fit', 'Real size (z)', () => setFit(!fit)), button('full', 'Full screen (f)', full));
-  const view = h('main.watch', {}, header, h('.main', {}, stage, slot, controls), h('.side'));
+  const view = h('main.watch', { onclick: (e) => e.detail && e.target.closest('button')?.blur() }, header, h('.main', {}, stage, slot, controls), h('.side'));
   if (matchMedia('(max-width: 900px)').matches) view.classList.add('no-side');
 
-  function veiled(text, kind, action) {
+  /** Over the player: nothing (null), that it is read, or why there is nothing to see and what to do. */
+  function veiled(text, kind, head, action) {
     veil.hidden = text === null;
     if (text === null) return;
     veil.className = 'veil' + (kind ? ' ' + kind : '');
-    veil.replaceChildren(kind ? icon(kind === 'away' ? 'cloud' : 'error', 32) : h('.spinner'), h('p', {}, text),
-      ...(action ? [h('button.quiet', { onclick: action[1] }, action[0])] : []));
+    veil.replaceChildren(kind ? icon({ away: 'cloud', bare: 'play', gone: 'trash' }[kind] || 'error', 34) : h('.spinner'),
+      ...(head ? [h('h2', {}, head)] : []), h('p', {}, text), ...(action ? [h('button.quiet', { onclick: action[1] }, action[0])] : []));
   }
+  const toList = () => api.share ? undefined : ['All sessions', () => app.back()];
 
   const tabNow = () => chosen === 'auto' ? rec.tabAt(at) : chosen;
   const begin = () => rec && isFinite(rec.first) ? rec.first : 0;
@@ -141,7 +148,7 @@ export function watch(id, app) {
       post({ op: 'rate', rate });
       paint();
     } else if (m.op === 'time' && m.gen === gen && opened && playing && !buffering) tick(m.at);
-    else if (m.op === 'fault' && m.gen === gen) veiled(`This part cannot be drawn: ${m.text}`, 'bad');
+    else if (m.op === 'fault' && m.gen === gen) veiled(`rrweb’s player says: ${m.text}. Go on to a later moment, or look at the events in the inspector.`, 'bad', 'This part cannot be drawn');
   }, { signal });
 
   /** Shows what was at `at`: with the window the player has, or a new one. */
@@ -151,7 +158,7 @@ export function watch(id, app) {
     const w = tab !== undefined && rec.window(tab, at);
     if (!w) {
       if (!reading && !buffering && !rec.complete && sought !== at) return fetchAt(at);
-      if (!reading) veiled(rec.batches.length ? 'No snapshot of this page has come yet.' : 'Nothing has been recorded yet.', 'bare');
+      if (!reading) nothing();
       return;
     }
     if (w.early && at < w.start.first) at = w.start.first;
@@ -231,13 +238,26 @@ export function watch(id, app) {
     describe();
   }
 
+  let skipped = null;           // {from, to, until} of idle time
   function idleRate() {
-    badge.hidden = true;
+    if (skipped && !(at >= skipped.from - 100 && at < skipped.to) && performance.now() > skipped.until) {
+      skipped = null;
+      badge.hidden = true;
+    }
     if (!skip) return speed;
     const next = rec.nextActive(at) ?? (rec.loaded(end() - 1) ? end() : undefined);
     if (next === undefined || next - at < IDLE / 2 || next - at < IDLE && rate === speed) return speed;
+    if (!skipped || next !== skipped.to) skipped = { from: at, to: next };
+    skipped.until = performance.now() + SKIP_SAID;
     badge.hidden = false;
-    badge.replaceChildren(icon('skip', 14), ` Skipping ${span(next - at)} in which nobody did anything`);
+    badge.replaceChildren(icon('skip', 14), ` Nobody does anything for ${span(next - skipped.from)}: skipped`);
+    // Something that happens by itself is not jumped over.
+    const stop = Math.min(next, rec.marks.find((m) => m.at > at + 1000 && QUIET[m.kind] === undefined)?.at ?? next);
+    if (stop - at > SKIP_JUMP && rec.loaded(stop)) {
+      at = stop - 1000;
+      show();
+      return speed;
+    }
     return Math.max(speed, Math.min(SKIP_RATE, (next - at) / 700));
   }
 
@@ -301,9 +321,31 @@ export function watch(id, app) {
     if (e.name === 'AbortError') return;
     failed = e;
     if (rec) describe();
-    if (e.status === 404 || e.status === 410) return veiled('This session does not exist, or was deleted.', 'bad', ['All sessions', () => app.back()]);
-    veiled(e.away ? `The recording cannot be reached: ${e.message}` : e.message, e.away ? 'away' : 'bad', ['Try again', () => start()]);
-    if (e.away) setTimeout(() => !signal.aborted && failed === e && start(), e.retry || RETRY);
+    if (e.status === 401 && !api.share) return;       // who watches is asked to log in
+    if (e.status === 401 || e.status === 403) return api.share
+      ? veiled('Ask whoever sent it to you for a new one.', 'bad', 'This link has expired, or was withdrawn')
+      : veiled(e.message, 'bad', 'You may not see this', toList());
+    if (e.status === 404 || e.status === 410) return gone404();
+    if (!e.away) return veiled(e.message, 'bad', 'This cannot be read', ['Try again', () => start()]);
+    const wait = e.retry || RETRY;
+    veiled(`${e.status === 503 ? 'The dashboard runs, but the storage behind it does not answer.' : e.message} This page tries again every ${span(wait)}, and goes on where it was.`,
+      'away', e.status === 503 ? 'S2 is away' : 'No connection', ['Try now', () => start()]);
+    setTimeout(() => !signal.aborted && failed === e && start(), wait);
+  }
+
+  function gone404() {
+    if (rec) {
+      veiled('Somebody deleted it while you watched. Nothing of it can be read any more.', 'gone', 'This session was deleted', toList());
+      state.textContent = 'Deleted';
+      state.className = 'state gone';
+    } else veiled('It was deleted, or there never was one by this name: look whether the address is whole.', 'gone', 'There is no such session', toList());
+  }
+
+  /** There is no picture, and no more to read. */
+  function nothing() {
+    const goesOn = rec.info.state === 'live';
+    if (rec.batches.length) veiled(goesOn ? 'The page’s first snapshot has not come yet. It is shown as soon as it does.' : 'Without a snapshot of the page there is no picture. Its events are in the inspector.', 'bare', 'No snapshot');
+    else veiled(goesOn ? 'The session is open, and what comes is shown at once.' : 'The session was opened, but its page sent no events.', 'bare', 'Nothing has been recorded yet', goesOn ? undefined : toList());
   }
 
   async function start() {
@@ -319,8 +361,9 @@ export function watch(id, app) {
       }
       rec = new Recording(id, info);
       rec.addEventListener('stopped', ended);
-      bar = timeline(rec, { seek: (t) => seek(t) });
-      side = inspector(rec, { seek: (t) => seek(t), stop: stopIt, remove: removeIt });
+      rec.pins = [];
+      bar = timeline(rec, { seek: (t) => seek(t), skips: () => skip });
+      side = inspector(rec, { seek: (t) => seek(t), stop: stopIt, remove: removeIt, fault });
       slot.replaceChildren(bar.root);
       view.querySelector('.side').replaceChildren(side.root);
       rec.addEventListener('change', () => {
@@ -329,6 +372,7 @@ export function watch(id, app) {
         paint();
       });
       const wanted = /[#&]t=(\d+)/.exec(location.hash);
+      pinned();
       at = isFinite(rec.first) ? rec.first : 0;
       if (wanted) {
         at += +wanted[1];
@@ -398,6 +442,7 @@ export function watch(id, app) {
     stopFollowing = null;
     const was = live;
     live = false;
+    if (deleted) return;
     rec.info = await api.session(id, signal).catch((e) => {
       if (e.status === 404 || e.status === 410) fault(e);
       return { ...rec.info, state: 'stopped', stop: rec.stopped };
@@ -486,6 +531,7 @@ export function watch(id, app) {
     skipButton.setAttribute('aria-pressed', String(on));
     if (!on && !live) setRate(speed);
     badge.hidden = true;
+    skipped = null;
   }
   function setFit(on) {
     fit = on;
@@ -505,9 +551,34 @@ export function watch(id, app) {
   function full() {
     document.fullscreenElement ? document.exitFullscreen() : view.querySelector('.main').requestFullscreen();
   }
-  /** The address says which moment this is. */
+  /** The address says which moment this is, and where the markers are. */
   function note() {
-    history.replaceState(null, '', `${location.pathname}${location.search}#t=${Math.round(at - begin())}`);
+    const pins = rec.pins.map((m) => Math.round(m.at - begin()));
+    history.replaceState(null, '', `${location.pathname}${location.search}#t=${Math.round(at - begin())}${pins.length ? `&m=${pins}` : ''}`);
+  }
+  /** Reads the markers from the address, once it is known when the session begins. */
+  function pinned() {
+    const said = /[#&]m=([\d,]+)/.exec(location.hash);
+    if (!isFinite(rec.first)) return;
+    rec.pins = (said ? said[1].split(',').filter(Boolean).slice(0, PINS) : []).map((ms) => pin(begin() + +ms));
+    number();
+  }
+  const pin = (t) => ({ kind: 'pin', key: t, at: t, tab: rec.tabAt(t), text: '' });
+  function number() {
+    rec.pins.sort((a, b) => a.at - b.at);
+    rec.pins.forEach((m, i) => { m.text = `Marker ${i + 1}`; });
+  }
+  /** A marker at this moment, or none any more if there was one. */
+  function mark() {
+    const near = rec.pins.find((m) => Math.abs(m.at - at) < 250);
+    if (near) rec.pins = rec.pins.filter((m) => m !== near);
+    else if (rec.pins.length >= PINS) return app.toast(`There are ${PINS} markers already: m at one takes it away.`);
+    else rec.pins.push(pin(Math.round(at - begin()) + begin()));
+    number();
+    note();
+    app.toast(near ? 'Marker taken away' : 'Marker set: it is in the link, too (c)');
+    bar.redraw();
+    side.draw();
   }
   async function copyLink() {
     note();
@@ -517,17 +588,17 @@ export function watch(id, app) {
     if (!await app.ask('Stop this session?', 'Nothing can be added to it any more. A visitor who is still there goes on in a new session.', 'Stop')) return;
     await api.stop(id).then(() => ended(), (e) => app.toast(e.message));
   }
-  async function removeIt() {
-    if (!await app.ask('Delete this session?', 'The recording is removed for good, with all that is in it.', 'Delete')) return;
-    await api.remove(id).then(() => {
-      app.toast('Deleted');
-      app.back();
-    }, (e) => app.toast(e.message));
+  function removeIt() {
+    deletion(rec, app, () => {
+      deleted = true;
+      if (stopFollowing) stopFollowing();
+      stopFollowing = null;
+    });
   }
 
   /** By event: to the next thing that happens, or the one before. */
   function hop(step) {
-    const marks = rec.marks.filter((m) => m.kind !== 'net');
+    const marks = [...rec.marks.filter((m) => m.kind !== 'net' && m.kind !== 'size'), ...rec.pins].sort((a, b) => a.at - b.at);
     const next = step > 0 ? marks.find((m) => m.at > at + 20) : marks.reverse().find((m) => m.at < at - 20);
     if (next) {
       setPlaying(false);
@@ -541,7 +612,7 @@ export function watch(id, app) {
     ',': () => hop(-1), '.': () => hop(1),
     '<': () => setSpeed(SPEEDS[Math.max(0, SPEEDS.indexOf(speed) - 1)]), '>': () => setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)]),
     Home: () => seek(begin()), End: () => rec.info.state === 'live' ? goLive() : seek(end()),
-    f: full, z: () => setFit(!fit), s: () => setSkip(!skip), i: () => setSide(view.classList.contains('no-side')), l: () => goLive(),
+    f: full, m: mark, z: () => setFit(!fit), s: () => setSkip(!skip), i: () => setSide(view.classList.contains('no-side')), l: () => goLive(),
     c: copyLink, '/': () => { setSide(true); side.find(); }, Escape: () => document.fullscreenElement || app.back(),
   };
   addEventListener('keydown', (e) => {
@@ -568,9 +639,10 @@ export function watch(id, app) {
   return {
     root: view,
     end() {
-      gone.abort();
+      over.abort();
       if (stopFollowing) stopFollowing();
       if (bar) bar.end();
+      if (side) side.end();
     },
   };
 }
