@@ -10,13 +10,19 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	local route
 	mkdir routes
-	for route in list show lines live export stop delete; do
+	for route in list show lines live export stop delete span; do
 		# shellcheck disable=SC2016 # expanded when it is run
 		printf '#!/bin/sh\necho ":ran %s $*"\n' "$route" \
 		    >"routes/$route"
 		chmod +x "routes/$route"
 	done
 	printf '#!/bin/sh\necho ":tail seq=0 time=1"; exec sleep 60\n' >routes/live
+	cat >routes/span <<-'EOF'
+	#!/bin/sh
+	[ "$3" != to=9000 ] || exit 65
+	echo "$*" >>spans
+	echo "start=3 end=9 tabs=0@3,ab@5"
+	EOF
 	(
 		umask 077
 		printf '%s %s %s\n' ann admin "$(hash $ann)" del delete \
@@ -79,10 +85,10 @@ cookie_of() {
 	    sed -n 's/^Set-Cookie: rr=\([^;]*\);.*/\1/p'
 }
 
-# link TOKEN SECONDS: a link to the session.
+# link TOKEN SECONDS [QUERY]: a link to the session, or to a part.
 link() {
 	curl -sf -X POST -H 'X-RR: 1' -H "Authorization: Bearer $1" \
-	    "$at/api/sessions/$id/share?seconds=$2" | jq -r .share
+	    "$at/api/sessions/$id/share?seconds=$2${3-}" | jq -r .share
 }
 
 @test "access: each route for each role, by each credential" {
@@ -90,36 +96,260 @@ link() {
 	serve -S secret -u X-User -P 127.0.0.1
 	local -A have=(
 		[none]=none [wrong]="bearer:x$ann" [link]="link:$(link $ann 60)"
+		[part]="link:$(link $ann 60 '&from=5000&to=8000')"
 		[view]="bearer:$vic" [delete]="bearer:$del"
 		[admin]="bearer:$ann" [viewer]="cookie:$(cookie_of $vic)"
 		[boss]="cookie:$(cookie_of $ann)" [proxy]=header:pat
 		[stranger]=header:eve
 	)
-	local columns=(none wrong link view delete admin viewer boss proxy
-	    stranger)
+	local columns=(none wrong link part view delete admin viewer boss
+	    proxy stranger)
 	while read -r method path want; do
 		column=0
 		for want in $want; do
 			credential=${columns[column++]}
+			[[ $want != - ]] || continue
 			got=$(ask "$method" "$path" "${have[$credential]}")
 			[[ $got == "$want" ]] ||
 			    fail "$method $path, $credential: $got, not $want"
 		done
 		((column == ${#columns[@]}))
 	done <<-EOF
-	GET / 404 404 404 404 404 404 404 404 404 404
-	GET /api/me 401 401 401 200 200 200 200 200 200 401
-	GET /api/sessions 401 401 401 200 200 200 200 200 200 401
-	GET /api/sessions/$id 401 401 200 200 200 200 200 200 200 401
-	GET /api/sessions/$id/lines 401 401 200 200 200 200 200 200 200 401
-	GET /api/sessions/$id/live?from=0 401 401 200 200 200 200 200 200 200 401
-	GET /api/sessions/$id/export 401 401 403 200 200 200 200 200 200 401
-	POST /api/sessions/$id/stop 401 401 403 403 200 200 403 200 200 401
-	DELETE /api/sessions/$id 401 401 403 403 200 200 403 200 200 401
-	POST /api/sessions/$id/share?seconds=9 401 401 403 403 403 200 403 200 200 401
+	GET / 404 404 404 404 404 404 404 404 404 404 404
+	GET /api/me 401 401 401 401 200 200 200 200 200 200 401
+	GET /api/sessions 401 401 401 401 200 200 200 200 200 200 401
+	GET /api/sessions/changes?from=0&/live? 401 - 401 401 200 200 200 200 200 200 401
+	GET /api/sessions/$id 401 401 200 200 200 200 200 200 200 200 401
+	GET /api/sessions/$id/lines 401 401 200 200 200 200 200 200 200 200 401
+	GET /api/sessions/$id/live?from=0 401 401 200 403 200 200 200 200 200 200 401
+	GET /api/sessions/$id/export 401 401 403 403 200 200 200 200 200 200 401
+	GET /api/sessions/$id/export?format=html 401 - 403 403 200 200 200 200 200 200 401
+	POST /api/sessions/$id/stop 401 401 403 403 403 200 200 403 200 200 401
+	DELETE /api/sessions/$id 401 401 403 403 403 200 200 403 200 200 401
+	POST /api/sessions/$id/share?seconds=9 401 401 403 403 403 403 200 403 200 200 401
+	POST /api/sessions/$id/share?seconds=9&from=1 401 - 403 403 403 403 200 403 200 200 401
+	POST /api/logout 200 - 200 200 200 200 200 200 200 200 200
 	EOF
-	[ "$(ask GET "/api/sessions/$other" "${have[link]}")" = 403 ]
-	[ "$(ask GET /api/sessions/changes?from=0 "${have[link]}")" = 401 ]
+	for credential in link part; do
+		for path in '' /lines /live?from=0 /export; do
+			[ "$(ask GET "/api/sessions/$other$path" \
+			    "${have[$credential]}")" = 403 ]
+		done
+	done
+}
+
+@test "access: the table of the page, row by row" {
+	local method path yes rows=0 credential got want
+	serve -S secret
+	local have=("link:$(link $ann 60)" "link:$(link $ann 60 '&from=5')"
+	    "bearer:$vic" "bearer:$del" "bearer:$ann")
+	sed -n '/^\.Bl -column/,/^\.El/s/^\.It Li //p' \
+	    "$ROOT/bin/sse-bridge/sse-bridge.1" |
+	    sed 's/ Ns Ar ID/ID/; s/ Ns Li //; s/ Ta / /g' >table
+	while read -r method path yes; do
+		((++rows))
+		path=${path/ID/$id}
+		case $path in
+		*/changes) path+='?from=0&/live?' ;;
+		*/live) path+='?from=0' ;;
+		*/share) path+='?seconds=1' ;;
+		esac
+		read -ra yes <<<"$yes"
+		((${#yes[@]} == ${#have[@]}))
+		for credential in "${!have[@]}"; do
+			want=403
+			[[ ${yes[credential]} == no ]] || want=200
+			[[ $credential -gt 1 || $path == */$id* ]] || want=401
+			got=$(ask "$method" "$path" "${have[credential]}")
+			[[ $got == "$want" ]] || fail \
+			    "$method $path ${have[credential]}: $got, not $want"
+		done
+	done <table
+	# Each route of the sessions is in it.
+	((rows == $(grep -c '^	{ "sessions' "$ROOT/bin/sse-bridge/server.c")))
+}
+
+@test "access: a link to a part gives that part alone" {
+	local part want query at_part
+	serve -S secret
+	part=$(link $ann 60 '&from=5000&to=8000')
+	[ "$(<spans)" = "$id from=5000 to=8000" ]
+	at_part=/api/sessions/$id/lines
+	want=" end=9 span=5000-8000 tabs=0@3,ab@5"
+	while read -r query want_from; do
+		[ "$(ask GET "$at_part$query" "link:$part")" = 200 ]
+		[[ $want_from == at=* ]] || want_from=from=$want_from
+		[ "$(<body)" = ":ran lines $id $want_from$want" ] ||
+		    fail "$query: $(<body)"
+	done <<-'EOF'
+	?from=start 3
+	?from=snapshot 3
+	?from=0 3
+	?from=3 3
+	?from=8 8
+	?from=9 9
+	?from=1000000 9
+	?from=9223372036854775807 9
+	?at=0 at=5000
+	?at=-7&tab=ab at=5000 tab=ab
+	?at=6000&from=2 at=6000
+	?at=8000 at=7999
+	?at=9223372036854775807 at=7999
+	?from=0&end=99&span=0-99999&tabs=0@0 3
+	EOF
+	[ "$(ask GET "$at_part" "link:$part")" = 200 ]
+	[ "$(<body)" = ":ran lines $id from=3$want" ]
+	[ "$(ask GET "$at_part?from=5&count=2" "link:$part")" = 200 ]
+	[ "$(<body)" = ":ran lines $id from=5 count=2$want" ]
+	[ "$(ask GET "/api/sessions/$id?end=77" "link:$part")" = 200 ]
+	[ "$(<body)" = ":ran show $id end=9 span=5000-8000" ]
+	# Who is logged in and opens a link sees what it is to.
+	[ "$(status -H "Authorization: Bearer $ann" "$at$at_part?share=$part")" = 200 ]
+	[ "$(<body)" = ":ran lines $id from=3$want" ]
+
+	# Each bit of it is signed.
+	local i flipped
+	for i in 0 1 7 8 15 23 31 40 $((${#part} - 2)); do
+		flipped=${part:0:i}$([[ ${part:i:1} == A ]] && echo B || echo A)${part:i+1}
+		[ "$(ask GET "$at_part" "link:$flipped")" = 403 ]
+	done
+	for flipped in "${part:0:-1}" "${part}A" "${part:0:28}" A ''; do
+		[ "$(ask GET "$at_part" "link:$flipped")" = 403 ]
+	done
+
+	# From the start, to the end.
+	part=$(link $ann 60 '&to=8000')
+	[ "$(ask GET "$at_part" "link:$part")" = 200 ]
+	[ "$(<body)" = ":ran lines $id from=3 end=9 span=0-8000 tabs=0@3,ab@5" ]
+	part=$(link $ann 60 '&from=5000')
+	[ "$(ask GET "$at_part" "link:$part")" = 200 ]
+	[ "$(<body)" = ":ran lines $id from=3 end=9 span=5000-140737488355327 tabs=0@3,ab@5" ]
+
+	# What cannot be.
+	refused() {
+		[ "$(ask POST "/api/sessions/$id/share?seconds=9$1" "bearer:$ann")" = "$2" ]
+		[ "$(<body)" = "{\"error\":\"$3\"}" ] || fail "$1: $(<body)"
+	}
+	refused '&from=-1' 400 "'from' must be milliseconds since 1970"
+	refused '&to=x' 400 "'to' must be milliseconds since 1970"
+	refused '&from=1&to=999999999999999' 400 "'to' must be milliseconds since 1970"
+	refused '&from=8&to=8' 400 "'from' must be before 'to'"
+	refused '&to=9000' 422 'nothing that tells its time was recorded then'
+	printf '#!/bin/sh\necho "start=1 end=99999999999"\n' >routes/span
+	refused '&from=1' 500 "the command 'span' did not say where that stands"
+	printf '#!/bin/sh\nexec yes\n' >routes/span
+	refused '&from=1' 500 'the command failed with status 141; see the log'
+	printf '#!/bin/sh\nexit 75\n' >routes/span
+	refused '&from=1' 503 'S2 is away; try again later'
+	printf '#!/bin/sh\nexit 66\n' >routes/span
+	refused '&from=1' 404 'no such session'
+	rm routes/span
+	refused '&from=1' 500 'the command of this route cannot be started; see the log'
+}
+
+# A session of real records: from 1000 to 9000 ms after T, two tabs.
+T=1767225600000
+real_session() {
+	ev() {
+		printf '{"type":%s,"data":%s,"timestamp":%s}\n' "$1" "$2" $((T + $3))
+	}
+	batch() {
+		printf ':batch tab=%s batch=%s\n' "$1" "$2"
+		cat
+		echo :end
+	}
+	{
+		echo ':meta {"user":"visitor","url":"https://a.example/first"}'
+		{
+			ev 4 '{"href":"https://a.example/first"}' 1000
+			ev 2 '{"node":{"t":"first"}}' 1001
+			ev 5 '{"tag":"rr.error"}' 1002
+		} | batch 0 1
+		ev 3 '{"source":0,"t":"old"}' 2000 | batch 0 2
+		{
+			ev 4 '{"href":"https://a.example/b"}' 2500
+			ev 2 '{"node":{"t":"b"}}' 2501
+		} | batch b 1
+		{
+			ev 4 '{"href":"https://a.example/second"}' 3000
+			ev 2 '{"node":{"t":"second"}}' 3001
+			ev 3 '{"source":2,"t":"click before"}' 3500
+			ev 3 '{"source":0,"t":"needed"}' 3600
+		} | batch 0 3
+		{
+			ev 3 '{"source":1,"t":"mouse before"}' 4900
+			ev 3 '{"source":0,"t":"inside"}' 5100
+		} | batch 0 4
+		ev 3 '{"source":2,"t":"inside b"}' 5500 | batch b 2
+		{
+			ev 3 '{"source":2,"t":"last inside"}' 5900
+			ev 3 '{"source":2,"t":"after"}' 6000
+		} | batch 0 5
+		ev 3 '{"source":0,"t":"long after"}' 9000 | batch 0 6
+	} >session.lines
+	id=$(rr import session.lines)
+}
+
+@test "access: by a link to a part the server sends that part alone" {
+	local part from more sums=0 path
+	real_session
+	start sse-bridge -l 127.0.0.1:0 -v -x "$ROOT/scripts/routes" -t users \
+	    -S secret
+	log=$BATS_TEST_TMPDIR/$pid.err
+	wait_until 5 grep -q 'listening on' "$log"
+	at=http://$(sed -n 's/.*listening on //p' "$log")
+	part=$(link $ann 60 "&from=$((T + 5000))&to=$((T + 6000))")
+
+	[ "$(ask GET "/api/sessions/$id/lines" "link:$part")" = 200 ]
+	sed -n 's/.*"t":"\([^"]*\)".*/\1/p' body >got
+	diff - got <<-'EOF'
+	b
+	second
+	needed
+	inside
+	inside b
+	last inside
+	EOF
+	grep -v '^:' body >events
+	# They are the session's own, byte for byte.
+	grep -Fxf events session.lines | diff - events
+	run -1 grep -e visitor -e /first -e '"first"' -e :meta -e :stop -e :fence body
+	[[ $(tail -n 1 body) =~ ^:next\ seq=[0-9]+$ ]]
+
+	# Wherever it asks to begin, and however much of it, nothing else comes.
+	for from in from={start,snapshot,0,3,5,7,8,999} \
+	    at={0,$((T + 5500)),$((T + 99999))} "at=$((T + 5500))&tab=b"; do
+		for more in "" "&count=2"; do
+			path="/api/sessions/$id/lines?$from$more"
+			[ "$(ask GET "$path" "link:$part")" = 200 ] || fail "$path"
+			! grep -v '^:' body | grep -vFxf events || fail "$path"
+			! grep -v -e '^[{]' -e '^:batch ' -e '^:end$' \
+			    -e '^:next ' -e '^:tail ' body || fail "$path"
+			((sums += $(grep -c '^{' body))) || :
+		done
+	done
+	((sums > 20))
+
+	# Of the session it is told what the part is, and no more.
+	[ "$(ask GET "/api/sessions/$id" "link:$part")" = 200 ]
+	jq -c 'del(.id, .created, .records)' body >got
+	[ "$(<got)" = "{\"state\":\"part\",\"first\":$((T + 5000)),\"last\":$((T + 6000)),\"span\":[$((T + 5000)),$((T + 6000))]}" ]
+	[ "$(jq -r .id body)" = "$id" ]
+
+	# With an end alone, and a start alone.
+	part=$(link $ann 60 "&to=$((T + 2000))")
+	[ "$(ask GET "/api/sessions/$id/lines" "link:$part")" = 200 ]
+	diff <(grep '^{' session.lines | head -n 3) <(grep '^{' body)
+	part=$(link $ann 60 "&from=$((T + 8000))")
+	[ "$(ask GET "/api/sessions/$id/lines" "link:$part")" = 200 ]
+	[ "$(sed -n 's/.*"t":"\([^"]*\)".*/\1/p' body | tail -n 1)" = 'long after' ]
+	[ "$(ask POST "/api/sessions/$id/share?seconds=9&from=$((T + 20000))" "bearer:$ann")" = 422 ]
+
+	# It ends with the session.
+	rr rm -f "$id" >/dev/null
+	[ "$(ask GET "/api/sessions/$id/lines" "link:$part")" = 404 ]
+	[ "$(ask GET "/api/sessions/$id" "link:$part")" = 404 ]
+	[ "$(ask POST "/api/sessions/$id/share?seconds=9&from=0" "bearer:$ann")" = 404 ]
 }
 
 @test "access: a cookie is for this server's pages, and ends" {
@@ -208,22 +438,35 @@ link() {
 	ask GET /api/me "bearer:wrong$ann" >/dev/null
 	cookie_of $vic >/dev/null
 	ask GET "/api/sessions/$id" "bearer:$vic" >/dev/null
+	ask GET "/api/sessions/$id/lines" "bearer:$vic" >/dev/null
+	ask GET "/api/sessions/$id/live?from=0" "bearer:$vic" >/dev/null
+	ask GET "/api/sessions/$other/lines" "bearer:$vic" >/dev/null
+	ask GET "/api/sessions/$other/live?from=0" "bearer:$ann" >/dev/null
 	ask DELETE "/api/sessions/$id" "bearer:$vic" >/dev/null
 	ask GET "/api/sessions/$id/export" "bearer:$vic" >/dev/null
 	ask POST "/api/sessions/$id/stop" "bearer:$del" >/dev/null
 	ask DELETE "/api/sessions/$id" "bearer:$del" >/dev/null
 	ask GET "/api/sessions/$id" "link:$share" >/dev/null
+	ask GET "/api/sessions/$id/export" "link:$share" >/dev/null
+	ask GET "/api/sessions/$other/lines" "link:$share" >/dev/null
+	ask POST /api/logout "bearer:$vic" >/dev/null
+	ask POST /api/logout none >/dev/null
 	grep audit: "$log" >said
 	cat >want <<-EOF
 	sse-bridge: audit: share $id by ann from 127.0.0.1
 	sse-bridge: audit: login refused to - from 127.0.0.1
 	sse-bridge: audit: login by vic from 127.0.0.1
 	sse-bridge: audit: view $id by vic from 127.0.0.1
+	sse-bridge: audit: view $other by vic from 127.0.0.1
+	sse-bridge: audit: view $other by ann from 127.0.0.1
 	sse-bridge: audit: delete $id refused to vic from 127.0.0.1
 	sse-bridge: audit: export $id by vic from 127.0.0.1
 	sse-bridge: audit: stop $id by del from 127.0.0.1
 	sse-bridge: audit: delete $id by del from 127.0.0.1
 	sse-bridge: audit: view $id by a link from 127.0.0.1
+	sse-bridge: audit: export $id refused to a link from 127.0.0.1
+	sse-bridge: audit: link $other refused to - from 127.0.0.1
+	sse-bridge: audit: logout by vic from 127.0.0.1
 	EOF
 	diff want said
 	run -1 grep -e "$ann" -e "$vic" -e "$del" -e "$share" "$log"

@@ -118,6 +118,44 @@ audit(const struct server *s, const char *what, const char *id,
 	    p->address);
 }
 
+/* Views that were told of, the latest ones: who, from where, of what. */
+#define VIEWS_MAX	1024
+static struct view {
+	uint64_t what;		/* a hash with a key that nobody knows */
+	uint64_t at;		/* ms */
+} views[VIEWS_MAX];
+
+static uint64_t
+view_hash(const char *id, const struct person *p)
+{
+	static uint64_t key;
+	const char *const parts[] = { id, p->name, p->address };
+	uint64_t h;
+
+	if (key == 0)
+		arc4random_buf(&key, sizeof key);
+	h = key;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		for (const char *c = parts[i]; *c != '\0'; c++)
+			h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+		h = (h ^ 0x100) * 0x100000001b3u;
+	}
+	return h ^ h >> 32;
+}
+
+/* True if this view is one that goes on. */
+static bool
+was_told(const char *id, const struct person *p)
+{
+	uint64_t h = view_hash(id, p), now = loop_now();
+	struct view *v = &views[h % VIEWS_MAX];
+
+	if (v->what == h && v->at != 0 && now - v->at < ACCESS_VIEW_MS)
+		return true;
+	*v = (struct view){ h, now };
+	return false;
+}
+
 static void
 refuse_unknown(struct http_request *r, const char *text)
 {
@@ -126,7 +164,7 @@ refuse_unknown(struct http_request *r, const char *text)
 
 /* Answers all but LOGIN_KNOWN. */
 static bool
-is_known(struct http_request *r, enum login_result result,
+is_known(struct http_request *r, const char *id, enum login_result result,
     const struct person *p)
 {
 	const struct server *s = r->arg;
@@ -138,12 +176,14 @@ is_known(struct http_request *r, enum login_result result,
 		refuse_unknown(r, "log in first");
 		break;
 	case LOGIN_WRONG:
-		audit(s, "login", NULL, "refused to", p);
-		if (http_query(r, "share") != NULL)
+		if (id == NULL || http_query(r, "share") == NULL) {
+			audit(s, "login", NULL, "refused to", p);
+			refuse_unknown(r, "nobody has this token");
+		} else {
+			audit(s, "link", id, "refused to", p);
 			server_error(r, 403, "this link has expired, or was "
 			    "withdrawn");
-		else
-			refuse_unknown(r, "nobody has this token");
+		}
 		break;
 	case LOGIN_SLOW:
 		server_error(r, 429, "too many wrong tokens; wait a minute");
@@ -154,21 +194,24 @@ is_known(struct http_request *r, enum login_result result,
 
 bool
 access_permit(struct http_request *r, const char *id, enum role least,
-    bool link_is_enough, const char *what, struct person *p)
+    enum by_link link, const char *what, struct person *p)
 {
 	const struct server *s = r->arg;
 
-	if (!is_known(r, login_identify(s->login, r, id, p), p))
+	if (!is_known(r, id, login_identify(s->login, r, id, p), p))
 		return false;
 	/* Without login all is permitted, but there is nothing to share. */
 	if (login_is_needed(s->login) &&
-	    (p->role < least || (p->by_link && !link_is_enough))) {
+	    (p->role < least || (p->by_link &&
+	    link < (p->is_part ? LINK_PART : LINK_WHOLE)))) {
 		audit(s, what == NULL ? "read" : what, id, "refused to", p);
-		server_error(r, 403, p->by_link ? "this link is for watching "
-		    "one session" : "your role does not permit this");
+		server_error(r, 403, !p->by_link ? "your role does not permit "
+		    "this" : p->is_part ? "this link is for watching a part "
+		    "of one session" : "this link is for watching one "
+		    "session");
 		return false;
 	}
-	if (what != NULL)
+	if (what != NULL && (strcmp(what, "view") != 0 || !was_told(id, p)))
 		audit(s, what, id, "by", p);
 	return true;
 }
@@ -183,8 +226,19 @@ access_log_in(struct http_request *r, struct person *p,
 		server_error(r, 404, "there is no login");
 		return false;
 	}
-	if (!is_known(r, login_cookie(s->login, r, p, cookie), p))
+	if (!is_known(r, NULL, login_cookie(s->login, r, p, cookie), p))
 		return false;
 	audit(s, "login", NULL, "by", p);
 	return true;
+}
+
+void
+access_log_out(struct http_request *r)
+{
+	const struct server *s = r->arg;
+	struct person p;
+
+	if (login_is_needed(s->login) &&
+	    login_identify(s->login, r, NULL, &p) == LOGIN_KNOWN)
+		audit(s, "logout", NULL, "by", &p);
 }

@@ -11,15 +11,13 @@
 #include "signer.h"
 
 /* What is signed begins with its kind; rr-collect's tokens are kind 1. */
-#define KIND_COOKIE	2
-#define KIND_SHARE	3
+#define KIND_COOKIE	2	/* share.c has 3 and 4 */
 
 /* A cookie: kind, 8 bytes of the token's hash, 4 of expiry, MAC. */
 #define COOKIE_HEAD	13
 #define COOKIE_BYTES	(COOKIE_HEAD + MAC_BYTES)
 #define COOKIE_LEN	BASE64URL_LEN(COOKIE_BYTES)
 #define COOKIE_NAME	"rr"
-#define SHARE_HEAD	5
 
 /* Wrong tokens from one address: so many at once, and so many a minute. */
 #define WRONG_BURST	10
@@ -179,11 +177,9 @@ by_cookie(struct login *l, const char *header, struct person *p)
 static enum login_result
 by_link(struct login *l, const char *text, const char *id, struct person *p)
 {
-	unsigned char s[SHARE_BYTES];
+	struct share_part part;
 
-	if (base64url_get(text, s, sizeof s) == -1 || s[0] != KIND_SHARE ||
-	    !signer_check(l->signer, s, SHARE_HEAD, id, SESSION_ID_LEN,
-	    s + SHARE_HEAD) || has_passed(s + 1))
+	if (share_get(l->signer, id, text, &p->is_part, &part) == -1)
 		return LOGIN_WRONG;
 	strlcpy(p->name, "a link", sizeof p->name);
 	p->role = ROLE_VIEW;
@@ -263,14 +259,19 @@ logout_cookie(char cookie[COOKIE_MAX])
 }
 
 void
-share_make(struct login *l, const char *id, uint32_t expires,
-    char text[SHARE_LEN + 1])
+login_share(struct login *l, const char *id, uint32_t expires,
+    const struct share_part *part, char text[SHARE_LEN_MAX + 1])
 {
-	unsigned char s[SHARE_BYTES];
+	share_put(l->signer, id, expires, part, text);
+}
 
-	s[0] = KIND_SHARE;
-	put_time(s + 1, expires);
-	signer_sign(l->signer, s, SHARE_HEAD, id, SESSION_ID_LEN,
-	    s + SHARE_HEAD);
-	base64url_put(s, sizeof s, text);
+bool
+login_part(struct login *l, struct http_request *r, const char *id,
+    struct share_part *part)
+{
+	const char *text = l->path == NULL ? NULL : http_query(r, "share");
+	bool is_part;
+
+	return text != NULL && share_get(l->signer, id, text, &is_part,
+	    part) == 0 && is_part;
 }

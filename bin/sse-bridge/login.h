@@ -10,12 +10,10 @@
 
 #include "http.h"
 #include "session.h"
+#include "share.h"
 #include "users.h"
 
 #define LOGIN_SECONDS		43200	/* that a cookie is good for */
-#define SHARE_SECONDS_MAX	31622400	/* that a link is, at most */
-#define SHARE_BYTES		21	/* version, 4 of expiry, 16 of MAC */
-#define SHARE_LEN		28	/* characters */
 #define COOKIE_MAX		192	/* bytes of a Set-Cookie, with NUL */
 
 struct login;
@@ -23,7 +21,8 @@ struct login;
 struct person {
 	char name[USER_NAME_MAX + 1];	/* "" if nobody is known */
 	enum role role;
-	bool by_link;			/* may only see the session it is for */
+	bool by_link;			/* may only see the session it is for, */
+	bool is_part;			/* or a part of it */
 	char address[HTTP_ADDRESS_MAX];
 };
 
@@ -60,8 +59,15 @@ enum login_result login_cookie(struct login *, struct http_request *,
     struct person *, char cookie[COOKIE_MAX]);
 void logout_cookie(char cookie[COOKIE_MAX]);
 
-/* What the link to a session carries, until then (s since 1970). */
-void share_make(struct login *, const char *id, uint32_t expires,
-    char text[SHARE_LEN + 1]);
+/* share_put() by our secret. */
+void login_share(struct login *, const char *id, uint32_t expires,
+    const struct share_part *part, char text[SHARE_LEN_MAX + 1]);
+
+/*
+ * True if a request for this session, which was permitted, is by a link to a
+ * part of it.
+ */
+bool login_part(struct login *, struct http_request *, const char *id,
+    struct share_part *part);
 
 #endif

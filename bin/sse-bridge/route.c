@@ -36,6 +36,9 @@ struct run {
 	struct child child;
 	struct watch out, exit;
 	int status;
+	void (*answer)(struct http_request *, int, char *);	/* or NULL */
+	size_t nsaid;		/* for it */
+	char said[ROUTE_SAID_MAX + 1];
 	const char *name;	/* of the route */
 	const char *type;
 	char disposition[ROUTE_NAME_MAX + 32];	/* empty: none */
@@ -126,10 +129,28 @@ finish(struct run *run)
 		return;
 	}
 	run->answered = true;
-	if (succeeded(run))
+	if (run->answer != NULL)
+		run->answer(r, run->status, run->said);
+	else if (succeeded(run))
 		answer(run, true);
 	else
 		server_command_error(r, run->status);
+}
+
+/* What is for 'answer' alone; true when nothing more of it is wanted. */
+static bool
+keep_said(struct run *run)
+{
+	size_t room = ROUTE_SAID_MAX - run->nsaid;
+	ssize_t n;
+
+	/* One that says too much is to fail by its closed output. */
+	if (room == 0)
+		return true;
+	n = read(run->child.out, run->said + run->nsaid, room);
+	if (n > 0)
+		run->nsaid += (size_t)n;
+	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
 }
 
 static void
@@ -137,9 +158,13 @@ out_ready(void *arg, uint32_t events)
 {
 	struct run *run = arg;
 
+	if (run->answer != NULL && !keep_said(run)) {
+		wait_for_output(run);
+		return;
+	}
 	if (run->answered) {
 		http_wake(run->patron.request);
-	} else if ((events & EPOLLIN) != 0) {
+	} else if (run->answer == NULL && (events & EPOLLIN) != 0) {
 		run->answered = true;
 		answer(run, false);
 	} else {
@@ -301,7 +326,8 @@ set_arguments(struct run *run, const char *name, const char *const args[])
 
 static void
 start(struct http_request *r, const char *name, const char *const args[],
-    const char *type, bool bulk, const char *file)
+    const char *type, bool bulk, const char *file,
+    void (*ask)(struct http_request *, int, char *))
 {
 	const struct server *s = r->arg;
 	struct queue *q = s->queue;
@@ -322,6 +348,7 @@ start(struct http_request *r, const char *name, const char *const args[],
 	run->name = name;
 	run->type = type;
 	run->bulk = bulk;
+	run->answer = ask;
 	if (file != NULL)
 		snprintf(run->disposition, sizeof run->disposition,
 		    "attachment; filename=\"%s\"", file);
@@ -340,14 +367,22 @@ void
 route_start(struct http_request *r, const char *name,
     const char *const args[], const char *type, bool bulk)
 {
-	start(r, name, args, type, bulk, NULL);
+	start(r, name, args, type, bulk, NULL, NULL);
 }
 
 void
 route_download(struct http_request *r, const char *name,
     const char *const args[], const char *type, const char *file)
 {
-	start(r, name, args, type, true, file);
+	start(r, name, args, type, true, file, NULL);
+}
+
+void
+route_ask(struct http_request *r, const char *name,
+    const char *const args[],
+    void (*ask)(struct http_request *, int, char *))
+{
+	start(r, name, args, NULL, true, NULL, ask);
 }
 
 struct queue *

@@ -247,18 +247,53 @@ is_tab(const char *s)
 	return n > 0 && n <= 8 && strspn(s, "0123456789abcdef") == n;
 }
 
+/* Of a part: keep the place or the moment to it, say what may be seen. */
+static int
+part_arguments(const struct share_part *p, struct argument *from,
+    struct argument *at, struct argument a[3])
+{
+	int64_t v = strtoll(at->text[0] != '\0' ? at->text + strlen("at=") :
+	    from->text[0] != '\0' ? from->text + strlen("from=") : "", NULL,
+	    10);
+	int n = 0;
+
+	if (at->text[0] != '\0')
+		snprintf(at->text, sizeof at->text, "at=%lld", (long long)
+		    (v < (int64_t)p->from ? (int64_t)p->from :
+		    v >= (int64_t)p->to ? (int64_t)p->to - 1 : v));
+	else
+		snprintf(from->text, sizeof from->text, "from=%lld",
+		    (long long)(v < p->start ? p->start :
+		    v > p->end ? p->end : v));
+	snprintf(a[n++].text, sizeof a->text, "end=%u", p->end);
+	snprintf(a[n++].text, sizeof a->text, "span=%llu-%llu",
+	    (unsigned long long)p->from, (unsigned long long)p->to);
+	if (p->ntabs == 0)
+		return n;
+	strlcpy(a[n].text, "tabs=", sizeof a->text);
+	for (unsigned i = 0; i < p->ntabs; i++)
+		snprintf(a[n].text + strlen(a[n].text), sizeof a->text -
+		    strlen(a[n].text), "%s%x@%u", i == 0 ? "" : ",",
+		    p->tabs[i].tab, p->tabs[i].seq);
+	return n + 1;
+}
+
 static void
 serve_lines(struct http_request *r, const char *id)
 {
-	struct argument from, at, tab, count;
-	const char *args[6] = { id };
-	int n = 1;
+	const struct server *s = r->arg;
+	struct argument from, at, tab, count, part[3];
+	struct share_part p;
+	const char *args[9] = { id };
+	int n = 1, i, parts = 0;
 
 	if (!query_argument(r, "from", NULL, is_place, &from) ||
 	    !query_argument(r, "at", NULL, is_moment, &at) ||
 	    !query_argument(r, "tab", NULL, is_tab, &tab) ||
 	    !query_argument(r, "count", NULL, is_count, &count))
 		return;
+	if (login_part(s->login, r, id, &p))
+		parts = part_arguments(&p, &from, &at, part);
 	if (at.text[0] == '\0')
 		args[n++] = from.text[0] == '\0' ? "from=start" : from.text;
 	else
@@ -267,6 +302,8 @@ serve_lines(struct http_request *r, const char *id)
 		args[n++] = tab.text;
 	if (count.text[0] != '\0')
 		args[n++] = count.text;
+	for (i = 0; i < parts; i++)
+		args[n++] = part[i].text;
 	route_start(r, "lines", args, TEXT_TYPE, true);
 }
 
@@ -321,10 +358,23 @@ serve_command(struct http_request *r, const char *name, const char *id)
 	route_start(r, name, args, JSON_TYPE, false);
 }
 
+/* Of a part no more is told than that. */
 static void
 serve_show(struct http_request *r, const char *id)
 {
-	serve_command(r, "show", id);
+	const struct server *s = r->arg;
+	struct argument end, span;
+	const char *const args[] = { id, end.text, span.text, NULL };
+	struct share_part p;
+
+	if (!login_part(s->login, r, id, &p)) {
+		serve_command(r, "show", id);
+		return;
+	}
+	snprintf(end.text, sizeof end.text, "end=%u", p.end);
+	snprintf(span.text, sizeof span.text, "span=%llu-%llu",
+	    (unsigned long long)p.from, (unsigned long long)p.to);
+	route_start(r, "show", args, JSON_TYPE, false);
 }
 
 static void
@@ -337,32 +387,6 @@ static void
 serve_delete(struct http_request *r, const char *id)
 {
 	serve_command(r, "delete", id);
-}
-
-/* The link is the page's to make; this is what it carries. */
-static void
-serve_share(struct http_request *r, const char *id)
-{
-	struct server *s = r->arg;
-	const char *seconds = http_query(r, "seconds");
-	char share[SHARE_LEN + 1], body[128];
-	uint32_t expires;
-	int n;
-
-	if (!login_is_needed(s->login)) {
-		server_error(r, 404, "there is no login, so no link is needed");
-		return;
-	}
-	if (seconds == NULL || !is_number(seconds, 1, SHARE_SECONDS_MAX)) {
-		server_error(r, 400, "'seconds' must be a number up to "
-		    "31622400");
-		return;
-	}
-	expires = (uint32_t)(time(NULL) + strtol(seconds, NULL, 10));
-	share_make(s->login, id, expires, share);
-	n = snprintf(body, sizeof body, "{\"share\":\"%s\",\"expires\":%lld}\n",
-	    share, 1000LL * expires);
-	http_reply(r, 200, JSON_TYPE, body, (size_t)n, server_api_headers);
 }
 
 static void
@@ -390,7 +414,7 @@ serve_me(struct http_request *r, const char *id)
 	struct person p;
 
 	(void)id;
-	if (access_permit(r, NULL, ROLE_VIEW, false, NULL, &p))
+	if (access_permit(r, NULL, ROLE_VIEW, LINK_NO, NULL, &p))
 		reply_person(r, &p, NULL);
 }
 
@@ -412,6 +436,7 @@ serve_logout(struct http_request *r, const char *id)
 	char cookie[COOKIE_MAX];
 
 	(void)id;
+	access_log_out(r);
 	logout_cookie(cookie);
 	reply_person(r, &nobody, cookie);
 }
@@ -421,27 +446,29 @@ static const struct api_route {
 	const char *where;	/* below /api; ID stands for a session's */
 	enum http_method method;
 	enum role role;		/* at least; none: it sees to that itself */
-	bool by_link;		/* a link to the session is enough */
+	enum by_link link;	/* that is enough */
 	const char *audit;	/* what is said of it in the log, or NULL */
 	void (*serve)(struct http_request *, const char *id);
 } api_routes[] = {
-	{ "me", HTTP_GET, ROLE_NONE, false, NULL, serve_me },
-	{ "login", HTTP_POST, ROLE_NONE, false, NULL, serve_login },
-	{ "logout", HTTP_POST, ROLE_NONE, false, NULL, serve_logout },
-	{ "sessions", HTTP_GET, ROLE_VIEW, false, NULL, serve_list },
-	{ "sessions/changes", HTTP_GET, ROLE_VIEW, false, NULL,
+	{ "me", HTTP_GET, ROLE_NONE, LINK_NO, NULL, serve_me },
+	{ "login", HTTP_POST, ROLE_NONE, LINK_NO, NULL, serve_login },
+	{ "logout", HTTP_POST, ROLE_NONE, LINK_NO, NULL, serve_logout },
+	{ "sessions", HTTP_GET, ROLE_VIEW, LINK_NO, NULL, serve_list },
+	{ "sessions/changes", HTTP_GET, ROLE_VIEW, LINK_NO, NULL,
 	    serve_changes },
-	{ "sessions/ID", HTTP_GET, ROLE_VIEW, true, "view", serve_show },
-	{ "sessions/ID", HTTP_DELETE, ROLE_DELETE, false, "delete",
+	{ "sessions/ID", HTTP_GET, ROLE_VIEW, LINK_PART, "view", serve_show },
+	{ "sessions/ID", HTTP_DELETE, ROLE_DELETE, LINK_NO, "delete",
 	    serve_delete },
-	{ "sessions/ID/lines", HTTP_GET, ROLE_VIEW, true, NULL, serve_lines },
-	{ "sessions/ID/live", HTTP_GET, ROLE_VIEW, true, NULL, serve_live },
-	{ "sessions/ID/export", HTTP_GET, ROLE_VIEW, false, "export",
+	{ "sessions/ID/lines", HTTP_GET, ROLE_VIEW, LINK_PART, "view",
+	    serve_lines },
+	{ "sessions/ID/live", HTTP_GET, ROLE_VIEW, LINK_WHOLE, "view",
+	    serve_live },
+	{ "sessions/ID/export", HTTP_GET, ROLE_VIEW, LINK_NO, "export",
 	    serve_export },
-	{ "sessions/ID/stop", HTTP_POST, ROLE_DELETE, false, "stop",
+	{ "sessions/ID/stop", HTTP_POST, ROLE_DELETE, LINK_NO, "stop",
 	    serve_stop },
-	{ "sessions/ID/share", HTTP_POST, ROLE_ADMIN, false, "share",
-	    serve_share },
+	{ "sessions/ID/share", HTTP_POST, ROLE_ADMIN, LINK_NO, "share",
+	    share_serve },
 };
 #define API_ROUTES	(sizeof api_routes / sizeof api_routes[0])
 
@@ -504,7 +531,7 @@ serve_api(struct http_request *r)
 		return;
 	}
 	if (a->role == ROLE_NONE || access_permit(r, has_id ? id : NULL,
-	    a->role, a->by_link, a->audit, &p))
+	    a->role, a->link, a->audit, &p))
 		a->serve(r, id);
 }
 

@@ -106,6 +106,15 @@ void route_start(struct http_request *r, const char *name,
 void route_download(struct http_request *r, const char *name,
     const char *const args[], const char *type, const char *file);
 
+/*
+ * The same, but what it writes (up to ROUTE_SAID_MAX bytes) is for 'answer',
+ * which is called once it has ended, with its exit status, and replies.
+ */
+#define ROUTE_SAID_MAX	511
+void route_ask(struct http_request *r, const char *name,
+    const char *const args[],
+    void (*answer)(struct http_request *, int status, char *said));
+
 /* The commands that run, and those that wait to; route.c. */
 struct queue *queue_new(const struct server *s);
 void queue_free(struct queue *q);
@@ -122,16 +131,28 @@ bool health_is_good(const struct health *h);
 /* True if the request may be served at all; else it was refused; access.c. */
 bool access_check(const struct server *s, struct http_request *r);
 
+/* Which links do instead of a role. */
+enum by_link {
+	LINK_NO,
+	LINK_WHOLE,		/* to a whole session */
+	LINK_PART,		/* to a part of it too; the route sees to it */
+};
+
 /*
  * True if who asks has this role, or a link to the session 'id' (NULL: it is
  * about none) if that is enough; else the request was answered.  A line in the
- * log says who did this; 'what' may be NULL.
+ * log says who did this; 'what' may be NULL.  A view is many requests: it is
+ * told of again when ACCESS_VIEW_MS have passed.
  */
+#define ACCESS_VIEW_MS	600000
 bool access_permit(struct http_request *r, const char *id, enum role least,
-    bool link_is_enough, const char *what, struct person *p);
+    enum by_link link, const char *what, struct person *p);
 
 /* The cookie for who logs in; false: the request was answered. */
 bool access_log_in(struct http_request *r, struct person *p,
     char cookie[COOKIE_MAX]);
+
+/* A line in the log of who logs out, if that is somebody. */
+void access_log_out(struct http_request *r);
 
 #endif
