@@ -25,6 +25,7 @@
 #define TRUST_MAX	64	/* proxies and networks that are trusted */
 #define FORWARDED_MAX	8	/* X-Forwarded-For headers of a request */
 #define STREAM_BLOCK	16384	/* bytes asked of fill() at a time */
+#define LENGTH_DIGITS	19	/* of a Content-Length */
 #define SWEEP_MS	1000	/* how often late requests are looked for */
 #define GRACE_MS	500	/* for a request to come, before the end */
 
@@ -443,6 +444,76 @@ is_chunked(struct MHD_Connection *c)
 	    MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
 }
 
+struct framing {
+	unsigned hosts;
+	unsigned lengths;
+	unsigned codings;
+	bool bad;
+};
+
+static enum MHD_Result
+see_framing(void *arg, enum MHD_ValueKind kind, const char *key, size_t nkey,
+    const char *value, size_t nvalue)
+{
+	struct framing *f = arg;
+
+	(void)kind;
+	for (size_t i = 0; i < nkey; i++)
+		if (key[i] <= ' ' || key[i] > '~')
+			f->bad = true;
+	for (size_t i = 0; i < nvalue; i++)
+		if (((unsigned char)value[i] < ' ' && value[i] != '\t') ||
+		    value[i] == 0x7f)
+			f->bad = true;
+	if (strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0)
+		f->hosts++;
+	else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		f->lengths++;
+		/* The daemon takes 2^64-1 for a length that is not known. */
+		f->bad |= nvalue > LENGTH_DIGITS;
+	} else if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		f->codings++;
+		if (value == NULL || strcasecmp(value, "chunked") != 0)
+			f->bad = true;
+	}
+	return MHD_YES;
+}
+
+/*
+ * False if a proxy before us may see another end of the request, or another
+ * host, than we do: then somebody could hide a request in the body of one.
+ * Source: RFC 9112, 3.2, 5.1, 6.1 and 6.3; the daemon lets these pass.
+ */
+static bool
+head_is_clear(struct MHD_Connection *c, const char *version)
+{
+	struct framing f = { 0 };
+
+	MHD_get_connection_values_n(c, MHD_HEADER_KIND, see_framing, &f);
+	return !f.bad && f.hosts <= 1 && f.lengths + f.codings <= 1 &&
+	    (f.codings == 0 ||
+	    strcmp(version, MHD_HTTP_VERSION_1_1) == 0);
+}
+
+/* Answer it, without asking the program, and close the connection. */
+static enum MHD_Result
+refuse_head(struct MHD_Connection *c)
+{
+	static char text[] = "the request's head is malformed\n";
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+	    sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result ok;
+
+	if (response == NULL)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+	    "text/plain");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	ok = MHD_queue_response(c, MHD_HTTP_BAD_REQUEST, response);
+	MHD_destroy_response(response);
+	return ok;
+}
+
 static void
 split_path(struct http_request *r)
 {
@@ -528,8 +599,9 @@ serve(void *arg, struct MHD_Connection *connection, const char *path,
 	struct http *h = arg;
 	struct http_request *r = *context;
 
-	(void)version;
 	if (r == NULL) {
+		if (!head_is_clear(connection, version))
+			return refuse_head(connection);
 		if ((r = request_new(h, connection, path, method)) == NULL)
 			return MHD_NO;
 		*context = r;

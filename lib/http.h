@@ -16,6 +16,9 @@
  * request's body is read and dropped, if that is little, and the connection
  * is closed if it is much; body and end are not called any more.
  *
+ * A request whose head leaves it in doubt where its body ends, or which holds
+ * control characters, is answered with 400, and the program not asked.
+ *
  * While a connection sleeps nobody notices that the client left: a sleeping
  * request is done only after its reply or http_free().
  */

@@ -672,6 +672,59 @@ $E" ]
 	done
 }
 
+# raw TEXT: sends a request, with one for /health/live behind it, as printf
+# writes it, and prints the statuses of what is answered until the connection
+# is closed; "open" if it is not.
+raw() {
+	local answer
+	# shellcheck disable=SC2059 # it is the format
+	printf "$1"'GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' >request
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	cat request >&4		# at once: who is refused may not read it all
+	answer=$(timeout 5 cat <&4) || answer+=' HTTP/1.1 open'
+	exec 4>&-
+	grep -ao 'HTTP/1.1 [0-9a-z]*' <<<"$answer" | cut -d ' ' -f 2 | paste -sd ' '
+}
+
+@test "rr-collect: a request that ends in two places is refused, and all behind it" {
+	local head='POST /v1/sessions?key=dev HTTP/1.1\r\nHost: a\r\n'
+	local chunks='2\r\n{}\r\n0\r\n\r\n'
+	start_ring
+	run -0 raw "${head}Content-Length: 2\r\n\r\n{}"
+	[ "$output" = '201 200' ]
+	run -0 raw "${head}transfer-encoding: Chunked\r\n\r\n$chunks"
+	[ "$output" = '201 200' ]
+	while read -r headers; do
+		echo "# $headers"
+		run -0 raw "$head$headers\r\n\r\n$chunks"
+		[ "$output" = 400 ]
+	done <<-'END'
+		Content-Length: 2\r\nTransfer-Encoding: chunked
+		Transfer-Encoding: chunked\r\nContent-Length: 2
+		Content-Length: 2\r\nContent-Length: 12
+		Content-Length: 12\r\ncontent-length: 12
+		Content-Length : 12
+		Content-Length: 18446744073709551615
+		Transfer-Encoding: xchunked
+		Transfer-Encoding: gzip, chunked
+		Transfer-Encoding: identity
+		Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked
+		Transfer-Encoding : chunked
+		Transfer-Encoding: \013chunked
+		Content-Length: 12\r\nX: a\r Transfer-Encoding: chunked
+		Content-Length: 12\r\nX: \033[2J
+		Content-Length: 12\r\nHost: b
+	END
+	run -0 raw "${head/1.1/1.0}Transfer-Encoding: chunked\r\n\r\n$chunks"
+	[ "$output" = 400 ]
+	# What is no path is no file's name either.
+	start_ring -w "$BUILD/web"
+	run -0 raw 'GET ?rr.js HTTP/1.1\r\nHost: a\r\n\r\n'
+	[ "$output" = '404 200' ]
+	run -0 raw 'GET /rr.js HTTP/1.1\r\nHost: a\r\n\r\n'
+	[ "$output" = '200 200' ]
+}
+
 @test "rr-collect: sessions that are watched flush sooner" {
 	mkdir watched
 	start_ring -W watched

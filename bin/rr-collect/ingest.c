@@ -764,7 +764,9 @@ begin(struct http_request *r)
 	};
 	struct ingest *in = r->arg;
 
-	if (http_segment_is(r, 0, "v1") || http_segment_is(r, 0, "api")) {
+	if (r->path[0] != '/') {
+		refuse(r, VERDICT_BAD, REASON_ROUTE, 404, "no such route");
+	} else if (http_segment_is(r, 0, "v1") || http_segment_is(r, 0, "api")) {
 		if (r->method == HTTP_OPTIONS)
 			reply_options(r);
 		else if (http_segment_is(r, 0, "v1"))
