@@ -519,6 +519,32 @@ events() {
 	[[ $(rr-ls) == '' ]]
 }
 
+@test "rr rm: no receipt without a deletion" {
+	new_basin
+	session ':meta {"user":"ann"}'
+	local never
+	never=$(s2-stream new)
+	# An S2 that takes nothing from us; both ids are whole, so that nothing
+	# else asks for them before.
+	local port
+	port=$(free_port)
+	start node -e 'require("http2").createServer().on("stream", (s) => {
+		s.respond({ ":status": 403 });
+		s.end(`{"code":"permission_denied","message":"no"}`);
+	    }).listen(process.argv[1], "127.0.0.1", () => console.log(1))' "$port"
+	wait_until 10 test -s "$pid.out"
+	S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$port \
+	    S2_BASIN_ENDPOINT=http://127.0.0.1:$port \
+	    run -77 --separate-stderr rr rm -fx "$id" "$never"
+	[[ $output == '' ]]
+	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$id" ]]
+	run -66 --separate-stderr rr rm -f "$never" "$id"
+	[[ $(jq -r .deleted <<<"$output") == "$id" ]]
+	[[ $stderr == 's2-stream: delete s2://'*"$never"*'not found' ]]
+	[[ $(rr-ls) == '' ]]
+	run -66 rr rm -fx "$id"
+}
+
 @test "rr rm: the examples of its page" {
 	new_basin
 	session ':meta {"user":"ann"}'
