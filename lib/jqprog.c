@@ -177,7 +177,8 @@ mend(struct jqprog *j, const char *event, size_t len)
 	unsigned unit, next;
 
 	buf_clear(&j->mended);
-	while ((p = memchr(p, '\\', end - p)) != NULL) {
+	/* It may be no JSON: then the last byte can be a '\\'. */
+	while (p < end && (p = memchr(p, '\\', end - p)) != NULL) {
 		unit = escaped_unit(p, end);
 		if (unit < 0xd800 || unit > 0xdfff) {
 			p += 2;

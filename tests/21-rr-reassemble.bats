@@ -471,6 +471,20 @@ the program failed on 3 events' 1 rr-reassemble -f 7 in
 	run -66 rr-reassemble -F nosuch in
 }
 
+@test "rr-reassemble: a program sees a line that is cut within an escape" {
+	local body
+	for body in '{"a":"\\\n' '{\\\n' '{"a":"\\ud83d\\\n' '{"\\u\n'; do
+		# shellcheck disable=SC2059 # it is a format
+		printf "$body" >body
+		zstd -q -f --stream-size="$(wc -c <body)" <body >packed
+		with_body packed >in
+		[ "$(rr-reassemble in | wc -l)" = 1 ]
+		run -1 --separate-stderr rr-reassemble -f . in
+		[ "$output" = '' ]
+		[[ $stderr == 'rr-reassemble: the program failed on an event: '* ]]
+	done
+}
+
 @test "rr-reassemble: RePlaya's recordings" {
 	local file
 	for file in "$DATA"/*.ndjson; do
