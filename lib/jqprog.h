@@ -38,7 +38,7 @@ struct jqprog *jqprog_option(const char *program, const char *file);
  * true counts as the event itself, false and null as none, and a string that
  * is the event itself is good too.
  * 'out' is cleared first, and holds the new text or, on failure, why.  -1
- * with errno ENOMEM.
+ * with errno ENOMEM, or ENOBUFS if the new text is longer than 'out' takes.
  *
  * jq's own limits hold: numbers are doubles, nesting is at most 256 deep; and
  * a lone surrogate becomes U+FFFD.  So a text that the program did not touch

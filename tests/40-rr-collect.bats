@@ -922,6 +922,22 @@ $c" ]
 	[[ ${lines[-1]} == "rr-collect: 'keys', line 1: 'broken.jq': "* ]]
 }
 
+@test "rr-collect: what a key's program makes too long is left out" {
+	echo 'if .n then .x = ("y" * .n) else . end' >long.jq
+	echo 'one * filter=long.jq' >keys
+	start_ring -k keys --max-body 2000
+	curl -sS -d '{}' "$collector/v1/sessions?key=one" >open.json
+	id=$(jq -r .id open.json) token=$(jq -r .token open.json)
+	session=$collector/v1/sessions/$id
+	printf '%s\n' '{"type":3,"n":100}' '{"type":3,"n":2000}' '{"type":3,"a":1}' \
+	    '{"type":3,"n":1900}' '{"type":3,"n":10}' >body
+	says 200 stored --data-binary @body "$session/lines?token=$token&tab=a&batch=1"
+	run -3 --separate-stderr rr cat "$id"
+	[ "$(jq -c .n <<<"$output" | paste -sd ' ')" = '100 null 10' ]
+	s2-tail "$(s2-stream name "$id")" | rr-reassemble -d >all || true
+	grep -q '^:gap tab=a batch=1 cause=filter events=2 ' all
+}
+
 @test "rr-collect: connections beyond the limit wait their turn" {
 	start_ring --max-connections 3
 	local n fds=()

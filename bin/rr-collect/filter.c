@@ -1,5 +1,6 @@
 #include "filter.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "log.h"
@@ -12,6 +13,7 @@ filter_body(struct body *b, struct jqprog *program, uint32_t *failed)
 	const char *const end = line + buf_size(&b->text);
 	struct buf kept = BUF_INIT(b->text.max), out = BUF_INIT(b->text.max);
 	struct scan scan;
+	size_t before;
 	int r = 0;
 
 	*failed = 0;
@@ -19,6 +21,7 @@ filter_body(struct body *b, struct jqprog *program, uint32_t *failed)
 		eol = memchr(line, '\n', (size_t)(end - line));
 		if (eol == line)
 			continue;
+		before = kept.len;
 		switch (jqprog_run(program, line, (size_t)(eol - line), false,
 		    &out)) {
 		case JQPROG_SAME:
@@ -44,6 +47,12 @@ filter_body(struct body *b, struct jqprog *program, uint32_t *failed)
 			break;
 		default:
 			r = -1;
+		}
+		/* To ask for the batch again would not make it shorter. */
+		if (r == -1 && errno == ENOBUFS) {
+			kept.len = before;
+			++*failed;
+			r = 0;
 		}
 	}
 	buf_release(&out);

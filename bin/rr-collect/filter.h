@@ -13,7 +13,8 @@
 /*
  * Run it over each line of a body that was judged: an event for which it has
  * no result is left out, one that it changes is replaced, and one on which it
- * fails is left out and counted in *failed.  0, or -1 if there is no room.
+ * fails, or that it makes too long for the body's limit, is left out and counted
+ * in *failed.  0, or -1 if there is no memory.
  */
 int filter_body(struct body *, struct jqprog *, uint32_t *failed);
 
