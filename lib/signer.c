@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -112,29 +113,38 @@ hex_get(const char *s, unsigned char *p, size_t n)
 	return 0;
 }
 
-/* Make the file; one that somebody else makes meanwhile is as good. */
+/*
+ * Make the file, which appears with all that is in it; one that somebody else
+ * makes meanwhile is as good.
+ */
 static int
 secret_create(const char *path)
 {
 	unsigned char secret[SECRET_BYTES];
-	char text[2 * SECRET_BYTES + 2];
-	int fd;
+	char text[2 * SECRET_BYTES + 2], fresh[PATH_MAX];
+	int fd, e = 0;
 
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -1;
 	for (size_t i = 0; i < sizeof(secret); i++)
 		snprintf(text + 2 * i, 3, "%02x", secret[i]);
 	text[2 * SECRET_BYTES] = '\n';
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return errno == EEXIST ? 0 : -1;
-	if (write(fd, text, sizeof(text) - 1) != sizeof(text) - 1 ||
-	    fsync(fd) == -1) {
-		close(fd);
-		unlink(path);
+	if ((size_t)snprintf(fresh, sizeof(fresh), "%s.XXXXXX", path) >=
+	    sizeof(fresh)) {
+		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return close(fd);
+	if ((fd = mkostemp(fresh, O_CLOEXEC)) == -1)	/* of mode 0600 */
+		return -1;
+	errno = EIO;		/* of a short write */
+	if (write(fd, text, sizeof(text) - 1) != sizeof(text) - 1 ||
+	    fsync(fd) == -1 ||
+	    (link(fresh, path) == -1 && errno != EEXIST))
+		e = errno;
+	close(fd);
+	unlink(fresh);
+	errno = e;
+	return e == 0 ? 0 : -1;
 }
 
 static int

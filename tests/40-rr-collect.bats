@@ -89,6 +89,20 @@ SNAP='{"type":4,"timestamp":1767225600000,"data":{"href":"/"}}
 	run -64 rr-collect -l 127.0.0.1:0 </dev/null
 }
 
+@test "rr-collect: of many that make the secret file each finds a whole one" {
+	for _ in {1..5}; do
+		rm -f secret
+		# Each ends for want of pipes, behind that.
+		seq 16 | xargs -P 16 -I {} bash -c \
+		    'rr-collect -S secret -l unix:{} </dev/null 2>&1' >said || :
+		[ "$(grep -c 'must be a pipe$' said)" = 16 ] ||
+		    fail "$(sort said | uniq -c)"
+		grep -qx '[0-9a-f]\{64\}' secret
+		[ "$(stat -c %a secret)" = 600 ]
+		[ "$(find . -name 'secret*')" = ./secret ]
+	done
+}
+
 @test "rr-ingest(7): its examples" {
 	start_ring
 	new_basin_is_set
