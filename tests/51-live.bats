@@ -268,9 +268,9 @@ first_record() {
 	wait_until 5 has view.1 ':tail'
 	feed "$file" 0.1
 	for i in s2-tail rr-reassemble routes/live s2-tail; do
-		wait_until 20 pgrep -f "^s2-tail .*$id"
+		wait_until 20 pipeline_runs
 		pkill -KILL -f "$i .*$id" || pkill -KILL -P \
-		    "$(pgrep -f "routes/live $id")" rr-reassemble
+		    "$(pgrep -of "routes/live $id")" rr-reassemble
 		wait_until 5 broken
 	done
 	ended "$feeder"
@@ -280,6 +280,12 @@ first_record() {
 	s2-tail -s 2 "$uri" | rr-reassemble -d | sse-bridge >all
 	recording all | cmp - got
 	recording view.2 | cmp - got
+}
+
+# pipeline_runs: each stage of the pipeline is what it is to become.
+pipeline_runs() {
+	pgrep -f "^s2-tail .*$id" &&
+	    pgrep -P "$(pgrep -of "routes/live $id")" rr-reassemble
 }
 
 # broken: the log has one more line of a pipeline that broke.
