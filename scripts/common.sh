@@ -35,6 +35,7 @@ known_settings=(
 	'RR_LISTEN_DEMO address 127.0.0.1:8789'
 	'RR_COLLECT_OPTIONS any -'
 	'RR_VIEW_OPTIONS any -'
+	'RR_VIEW_MEMORY mebibytes 512'
 )
 
 # settings_file: sets conf to the file that counts; empty if there is none.
@@ -155,6 +156,13 @@ check_setting() {
 			return 1
 		}
 		;;
+	mebibytes)
+		[[ $value =~ ^(0|[1-9][0-9]{0,5})$ &&
+		    ($value -eq 0 || $value -ge 32) ]] || {
+			echo "is '$shown'; it must be 32 to 999999 MiB, or 0"
+			return 1
+		}
+		;;
 	port)
 		[[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] || {
 			echo "is '$shown'; it must be a port, 1 to 65535"
@@ -179,7 +187,7 @@ defaults() {
 	: "${RR_BASIN:=rrpipe-sessions}" "${RR_S2_PORT:=8790}"
 	: "${RR_LEASE:=150}" "${RR_LISTEN_COLLECT:=127.0.0.1:8787}"
 	: "${RR_LISTEN_VIEW:=127.0.0.1:8788}"
-	: "${RR_LISTEN_DEMO:=127.0.0.1:8789}"
+	: "${RR_LISTEN_DEMO:=127.0.0.1:8789}" "${RR_VIEW_MEMORY:=512}"
 	: "${RR_DATA:=${XDG_DATA_HOME:-$HOME/.local/share}/rrpipe}"
 	export RR_BASIN
 	own_s2=

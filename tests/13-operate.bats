@@ -9,6 +9,7 @@ setup() {
 	export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 	export HOME=$PWD XDG_CONFIG_HOME=$PWD/config
 	unset "${!RR_@}"
+	room_for_sanitizers
 }
 
 # page_names PAGE: the settings that a page lists.
@@ -44,6 +45,7 @@ page_names() {
 	RR_LISTEN_DEMO=127.0.0.1:8789	default
 	RR_COLLECT_OPTIONS=-k /etc/rrpipe/keys	$conf:7
 	RR_VIEW_OPTIONS=	default
+	RR_VIEW_MEMORY=512	default
 	EOF
 	)
 	run -0 rr config -j
@@ -61,7 +63,7 @@ page_names() {
 	printf '%s\n' 'RR_BASIN=No' 'S2_ACCOUNT_ENDPOINT=ftp://x' \
 	    'S2_BASIN_ENDPOINT=http://a b' 'RR_LEASE=1m' 'RR_S2_PORT=0' \
 	    'RR_LISTEN_VIEW=nowhere' 'S2_SSL_NO_VERIFY=maybe' \
-	    'S2_ACCESS_TOKEN=a b' >conf
+	    'S2_ACCESS_TOKEN=a b' 'RR_VIEW_MEMORY=16' >conf
 	run -78 rr config
 	endpoint='it must be [http://|https://]HOST[:PORT], as in http://127.0.0.1:8080'
 	diff - <(printf '%s\n' "$output") <<-EOF
@@ -73,6 +75,7 @@ page_names() {
 	rr-config: $PWD/conf:4: the setting RR_LEASE is no number of seconds from 1 to 315360000
 	rr-config: $PWD/conf:5: the setting RR_S2_PORT is '0'; it must be a port, 1 to 65535
 	rr-config: $PWD/conf:6: the setting RR_LISTEN_VIEW is 'nowhere'; it must be HOST:PORT, as in 127.0.0.1:8787
+	rr-config: $PWD/conf:9: the setting RR_VIEW_MEMORY is '16'; it must be 32 to 999999 MiB, or 0
 	EOF
 	# The other scripts say the first, and of the environment no place.
 	run -78 rr-ingest

@@ -530,3 +530,58 @@ answers() {
 		grep -q "^$name{.*$label=" all || fail "$name $label"
 	done < <(grep -ohE 'rrpipe_[a-z_]+\{[a-z]+' "$monitoring"/* | tr '{' ' ' | sort -u)
 }
+
+@test "live: a session that takes too much memory ends its own pipeline" {
+	start_view
+	export RR_VIEW_MEMORY=48
+	stop "$view"
+	start_view
+	local bad good pipe each
+	bad=$(s2-stream new)
+	good=$(s2-stream new)
+	for each in "$bad" "$good"; do
+		lines_are ':fence set=active' ':batch tab=a batch=1' '{"n":1}' |
+		    grows "$each"
+	done
+	start curl -sN "$at/api/sessions/$bad/live?from=0"
+	wait_until 10 grep -q '"n":1' "${pid?}.out"
+	start curl -sN "$at/api/sessions/$good/live?from=0"
+	local watcher=$pid
+	wait_until 10 grep -q '"n":1' "$watcher.out"
+	pipe=$(pgrep -f "routes/live $bad" -P "$view")
+	# Small as it is stored, and 60 MB when it is read.
+	{
+		printf '{"a":"'
+		head -c 60000000 /dev/zero | tr '\0' 0
+		echo '"}'
+	} >large
+	{ lines_are ':fence use=active' ':batch tab=a batch=2'; cat large; } |
+	    grows "$bad"
+	wait_until 20 grep -q "live $bad is started again" "$view.err"
+	grep -q '^rr-reassemble: ' "$view.err"
+	wait_until 10 group_gone "$pipe"
+	# Nobody else notices, and it comes back ever more seldom.
+	lines_are ':fence use=active' ':batch tab=a batch=2' '{"n":2}' |
+	    grows "$good"
+	wait_until 10 grep -q '"n":2' "$watcher.out"
+	[ "$(figure rrpipe_view_pipelines view-metrics)" -ge 1 ]
+	wait_until 20 grep -q "live $bad is started again in 1000 ms" "$view.err"
+	# Nor does what is read otherwise bring down more than itself.
+	[ "$(curl -s "$at/api/sessions/$bad/lines?from=start" | wc -c)" -lt 60000000 ]
+	curl -sf "$at/api/sessions/$good/lines?from=start" | grep -q '"n":2'
+	# With room all is there.
+	stop "$view"
+	RR_VIEW_MEMORY=512 start_view
+	curl -sf "$at/api/sessions/$bad/lines?from=start" | grep '^{' |
+	    cmp - <(echo '{"n":1}'; cat large)
+}
+
+lines_are() {
+	printf '%s\n' "$@"
+}
+
+# grows ID: appends lines to its stream.
+grows() {
+	{ cat; echo :end; } | rr-frame |
+	    s2-append -c "$(s2-stream name "$1")" >/dev/null
+}

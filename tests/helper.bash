@@ -22,6 +22,12 @@ export DATA=$BATS_SUITE_TMPDIR/data
 export ASAN_OPTIONS=exitcode=99:${ASAN_OPTIONS-}
 export UBSAN_OPTIONS=print_stacktrace=1:exitcode=99:${UBSAN_OPTIONS-}
 
+# Sanitizers take more memory than a process for the dashboard may.
+room_for_sanitizers() {
+	[[ $BUILD != *-sanitize ]] || export RR_VIEW_MEMORY=0
+}
+room_for_sanitizers
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }

@@ -66,6 +66,7 @@ struct channel {
 	struct sse sse;
 	uint64_t due;		/* RUNNING, not begun: begin anyway; DOWN: */
 				/* start again; else 0 */
+	uint64_t start, since;	/* where, when the pipeline was started */
 	unsigned delay;		/* ms to wait after the next failure */
 	uint64_t idle_until;	/* without viewers: then it is freed */
 
@@ -418,6 +419,8 @@ pipeline_start(struct channel *ch)
 	ch->in = (struct lines)LINES_INIT(ch->child.out, LINE_MAX_BYTES);
 	count_add(COUNT_STARTS, 1);
 	ch->state = RUNNING;
+	ch->start = ch->next;
+	ch->since = loop_now();
 	ch->due = ch->begun ? 0 : loop_now() + HUB_START_MS;
 	if (loop_watch(loop, &ch->out, ch->child.out, EPOLLIN) == -1 ||
 	    loop_watch(loop, &ch->exit, ch->child.pidfd, EPOLLIN) == -1) {
@@ -464,6 +467,9 @@ channel_down(struct channel *ch)
 {
 	pipeline_stop(ch);
 	count_add(COUNT_RESTARTS, 1);
+	/* What always ends at the same place is tried ever more seldom. */
+	if (ch->next > ch->start || loop_now() - ch->since > HUB_RESTART_MAX_MS)
+		ch->delay = HUB_RESTART_MS;
 	log_warn("live %s is started again in %u ms", ch->id, ch->delay);
 	ch->state = DOWN;
 	ch->due = loop_now() + ch->delay;
@@ -535,7 +541,6 @@ take_lines(struct channel *ch)
 		/* A last line without its LF was cut. */
 		if (ch->in.pending == len)
 			break;
-		ch->delay = HUB_RESTART_MS;
 		begin_viewers(ch);
 		if (sse_line(&ch->sse, line, len, &why) == -1) {
 			log_err("live %s wrote a bad line %llu: %s", ch->id,

@@ -6,3 +6,15 @@ set -euo pipefail
 # shellcheck source=../common.sh
 . "${0%/*}/../common.sh"
 defaults
+
+# What one process of a command may take, whatever is in the session that it
+# reads; sse-bridge(1) tells how many there are. A limit that is lower already
+# stays.
+limit() {
+	ulimit "$@" 2>/dev/null || :
+}
+limit -c 0
+limit -f 1048576
+limit -n 256
+limit -t 3600
+((RR_VIEW_MEMORY == 0)) || limit -v $((RR_VIEW_MEMORY * 1024))
