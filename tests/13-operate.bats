@@ -698,6 +698,20 @@ later() {
 	# What it does not know it carries along.
 	rr cat -d "$id" 2>/dev/null >lines || [ $? = 3 ]
 	grep -q '^:record .*head=2108000000000151 body=eA==' lines
+	# Who watches hears of it as well, and goes on.
+	local at
+	at=http://127.0.0.1:$(free_port)
+	start sse-bridge -l "${at#*//}" -x "$ROOT/scripts/routes"
+	local bridge=$pid
+	wait_until 10 curl -sf -o /dev/null "$at/health/live"
+	start curl -sN "$at/api/sessions/$id/live?from=0"
+	wait_until 10 grep -q '^event: tail' "$pid.out"
+	grep -q '^data: :record .*head=2108000000000151 body=eA==' "$pid.out"
+	curl -s "$at/api/sessions/$id/lines?from=start" >/dev/null
+	grep -q 'rr-reassemble: 1 records were written by a later version' \
+	    "$bridge.err"
+	# And the bytes are those that were written.
+	s2-tail -s 1 "$uri" | od -An -v -tx1 | tr -d ' \n' | grep -q 2108000000000151
 }
 
 @test "downgrade: the collector does not write into what it does not know" {

@@ -61,6 +61,22 @@ janitor_at_work() {
 	[ "$(s2-stream tail "$(s2-stream name "$idle")")" = "$after" ]
 }
 
+@test "rr-janitor: what a later version wrote to is left alone" {
+	local later idle before
+	later=$(open_session)
+	idle=$(open_session)
+	add "$later"
+	add "$idle"
+	printf ':record head=2108000000000151 body=eA==\n:end\n' | rr-frame |
+	    s2-append "$(s2-stream name "$later")"
+	before=$(s2-stream tail "$(s2-stream name "$later")")
+	run -0 --separate-stderr rr-janitor -i
+	[ "$output" = "$idle stopped" ]
+	[ "$stderr" = "rr-janitor: $later was written by a later version, and is left alone; install that version here" ]
+	[ "$(s2-stream tail "$(s2-stream name "$later")")" = "$before" ]
+	[ "$(rr-ls -j "$later" 2>/dev/null | jq -c '[.later, .records]')" = '[true,3]' ]
+}
+
 @test "rr-janitor: several at once stop each session once" {
 	local i ids=() janitors=()
 	for i in {1..20}; do

@@ -228,7 +228,7 @@ put_entries(const struct page *page)
 
 	for (i = 0; i < page->looked; i++) {
 		s = &page->list.v[i];
-		if (s->state == SESSION_STOPPED && !s->told &&
+		if (s->state == SESSION_STOPPED && !s->told && !s->later &&
 		    is_shown(page, s))
 			put_json(show_entry(s));
 	}

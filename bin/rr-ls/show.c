@@ -101,6 +101,8 @@ show_object(const struct session *s)
 		put(&o, "error", jv_string(s->error));
 		return o;
 	}
+	if (s->later)
+		put(&o, "later", jv_true());
 	put(&o, "records", jv_number((double)s->records));
 	put_number(&o, "first", s->has_first, (double)s->first);
 	put_number(&o, "last", s->has_last, (double)s->last);
