@@ -54,3 +54,7 @@ browser() {
 @test "a login, roles, and a link to one session" {
 	browser access
 }
+
+@test "the player's keys, timeline, inspector and search, one by one" {
+	browser player
+}

@@ -45,10 +45,10 @@ function dialog(...inside) {
 }
 
 function help() {
-  const box = dialog(h('h2', {}, 'Keys'), h('.keys', {}, Object.entries(KEYS).map(([name, keys]) => h('section', {}, h('h3', {}, name),
-    h('dl', {}, keys.map(([k, what]) => [h('dt', {}, k.split(' ').map((x) => /^(to|…)$/.test(x) ? ` ${x} ` : h('kbd', {}, x))), h('dd', {}, what)]))))),
-  h('section', {}, h('h3', {}, 'On the timeline'), h('ul.legend', {}, LEGEND.map(([kind, what]) => h('li', {}, sample(kind), what)))),
-  h('form', { method: 'dialog' }, h('button.quiet', {}, 'Close')));
+  const box = dialog(h('form.title', { method: 'dialog' }, h('h2', {}, 'Keys'), h('button.tool', { title: 'Close', 'aria-label': 'Close' }, icon('close', 16))),
+    h('.keys', {}, Object.entries(KEYS).map(([name, keys]) => h('section', {}, h('h3', {}, name),
+      h('dl', {}, keys.map(([k, what]) => [h('dt', {}, k.split(' ').map((x) => x === 'to' ? ' to ' : h('kbd', {}, x))), h('dd', {}, what)]))))),
+    h('section', {}, h('h3', {}, 'On the timeline'), h('ul.legend', {}, LEGEND.map(([kind, what]) => h('li', {}, sample(kind), what)))));
   box.classList.add('help');
   box.setAttribute('aria-label', 'Keys');
 }

@@ -11,11 +11,11 @@ const ENDS = {
 
 /**
  * @param {{state: string, stop?: {reason?: any}}} info a session, as the list has it
- * @returns {{kind: 'live' | 'quiet' | 'page' | 'operator' | 'left' | 'import' | 'stopped' | 'unknown', word: string, why: string}}
+ * @returns {{kind: 'live' | 'silent' | 'page' | 'operator' | 'left' | 'import' | 'stopped' | 'unknown', word: string, why: string}}
  */
 export function ending({ state, stop, error }) {
   if (state === 'live') return { kind: 'live', word: 'Live', why: 'It goes on.' };
-  if (state === 'ended') return { kind: 'quiet', word: 'Gone quiet', why: 'Nothing has come for as long as its lease. Nobody stopped it, so its page may still come back.' };
+  if (state === 'ended') return { kind: 'silent', word: 'Gone quiet', why: 'Nothing has come for as long as its lease. Nobody stopped it, so its page may still come back.' };
   if (state !== 'stopped') return { kind: 'unknown', word: 'Unreadable', why: error || 'It could not be read.' };
   const reason = typeof stop?.reason === 'string' ? stop.reason : '';
   const [kind, word, why] = Object.hasOwn(ENDS, reason) ? ENDS[reason] : ['stopped', 'Stopped', reason.slice(0, 200) || 'No reason was given.'];

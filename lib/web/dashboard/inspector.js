@@ -189,7 +189,7 @@ export function inspector(rec, on) {
       ['Events', (i.events ?? rec.events).toLocaleString()], ['Records', rec.tail.toLocaleString()], ['Size', i.bytes ? bytes(i.bytes) : `${bytes(rec.chars)} read`],
       ['Missing', rec.gaps.length ? `${rec.gaps.length} ${rec.gaps.length === 1 ? 'gap' : 'gaps'}` : null],
       ['Window', m.width && `${m.width} × ${m.height}`], ['Language', m.language], ['Referrer', m.referrer],
-      ['Recorder', m.sdk && `${m.sdk}, rrweb ${m.rrweb || '?'}`], ['Visitor’s clock', offset === null || Math.abs(offset) < 2000 ? null : `${span(Math.abs(offset))} ${offset < 0 ? 'behind' : 'ahead'}`],
+      ['Recorder', m.sdk && `${m.sdk}, rrweb ${m.rrweb || '?'}`], ['Visitor’s clock', offset === null || Math.abs(offset) < 2000 || end.kind === 'import' ? null : `${span(Math.abs(offset))} ${offset < 0 ? 'behind' : 'ahead'}`],
       ['Id', rec.id], ['Stream', i.stream],
     ];
     const shown = new Set(['url', 'title', 'user', 'source', 'width', 'height', 'language', 'referrer', 'sdk', 'rrweb', 'tab', 'time']);

@@ -193,7 +193,12 @@ export function timeline(rec, on) {
     let last = begin();
     const parts = loaded();
     const add = (from, to) => {
-      if (to - from >= IDLE && parts.some(([a, b]) => a <= from && to <= b)) out.push([from, to]);
+      // What is missing there, nobody knows.
+      const gap = rec.gaps.find((g) => g.at < to && gapEnd(g) > from);
+      if (gap) {
+        if (gap.at > from) add(from, gap.at);
+        if (gapEnd(gap) < to) add(gapEnd(gap), to);
+      } else if (to - from >= IDLE && parts.some(([a, b]) => a <= from && to <= b)) out.push([from, to]);
     };
     for (const [second] of rec.active) {
       add(last, second * 1000);

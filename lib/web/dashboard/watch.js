@@ -65,13 +65,14 @@ export function watch(id, app) {
   const header = h('header.head', {},
     !api.share && button('back', 'All sessions (escape)', () => app.back()),
     h('.titles', {}, title, sub), state,
-    me.login && may('admin') && button('share', 'Share', () => shareDialog(id, app)),
-    may('view') && h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
-    button('link', 'Copy a link to this moment (c)', copyLink), sideButton);
+    h('.acts', {},
+      me.login && may('admin') && button('share', 'Share', () => shareDialog(id, app)),
+      may('view') && h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
+      button('link', 'Copy a link to this moment (c)', copyLink), sideButton));
   const slot = h('.slot');
   const controls = h('.controls', { role: 'toolbar', 'aria-label': 'Player' },
     playButton, liveButton, timeText, h('.spacer'), tabStrip, h('.spacer'), skipButton, speedPick,
-    button('pin', 'Set a marker here (m)', () => rec && mark()),
+    button('pin', 'Set a marker here (m)', () => rec && mark(), { className: 'tool pin' }),
     button('fit', 'Real size (z)', () => setFit(!fit)), button('full', 'Full screen (f)', full));
   const view = h('main.watch', { onclick: (e) => e.detail && e.target.closest('button')?.blur() }, header, h('.main', {}, stage, slot, controls), h('.side'));
   if (matchMedia('(max-width: 900px)').matches) view.classList.add('no-side');
@@ -79,8 +80,11 @@ export function watch(id, app) {
   /** Over the player: nothing (null), that it is read, or why there is nothing to see and what to do. */
   function veiled(text, kind, head, action) {
     veil.hidden = text === null;
+    view.classList.toggle('no-play', !!kind && !(rec && rec.batches.length));
+    view.classList.remove('unknown-session');
     if (text === null) return;
     veil.className = 'veil' + (kind ? ' ' + kind : '');
+    view.classList.toggle('unknown-session', !!kind && !rec);
     veil.replaceChildren(kind ? icon({ away: 'cloud', bare: 'play', gone: 'trash' }[kind] || 'error', 34) : h('.spinner'),
       ...(head ? [h('h2', {}, head)] : []), h('p', {}, text), ...(action ? [h('button.quiet', { onclick: action[1] }, action[0])] : []));
   }
@@ -250,7 +254,7 @@ export function watch(id, app) {
     if (!skipped || next !== skipped.to) skipped = { from: at, to: next };
     skipped.until = performance.now() + SKIP_SAID;
     badge.hidden = false;
-    badge.replaceChildren(icon('skip', 14), ` Nobody does anything for ${span(next - skipped.from)}: skipped`);
+    badge.replaceChildren(icon('skip', 14), ` ${rec.gaps.some((g) => g.at >= skipped.from - 1000 && g.at < next) ? 'Nothing is known of' : 'Nobody does anything for'} ${span(next - skipped.from)}: skipped`);
     // Something that happens by itself is not jumped over.
     const stop = Math.min(next, rec.marks.find((m) => m.at > at + 1000 && QUIET[m.kind] === undefined)?.at ?? next);
     if (stop - at > SKIP_JUMP && rec.loaded(stop)) {
