@@ -213,7 +213,7 @@ await test(async (rig) => {
   await page.click('.row .fold');
   assert.equal(await page.textContent('.unfolded pre'), 'at https://shop.example/app.js:10:5\nTypeError: no cart\n    at buy (https://shop.example/app.js:10:5)');
   await view('events', ['0:15 | wishlist {"thing":"brass pen"}']);
-  await view('network', ['0:01 | 200 | GET | /api/things shop.example | 400 ms', '0:05 | 500 | POST | /api/cart shop.example | 3900 ms', '5:00 | failed | GET | /api/pen shop.example | 2000 ms']);
+  await view('network', ['0:01 | 200 | GET | /api/things shop.example | 400 ms', '0:05 | 500 | POST | /api/cart shop.example | 3.9 s', '5:00 | failed | GET | /api/pen shop.example | 2.0 s']);
   assert.deepEqual(await page.locator('.row.bad .status').allTextContents(), ['500', 'failed']);
   // Bars: of each page, from its beginning to its last request's end; or of the session.
   const bars = () => page.locator('.row').evaluateAll((all) => all.map((el) => {

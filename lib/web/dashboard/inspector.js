@@ -29,6 +29,7 @@ const MARKED = KEYS.filter((key) => VIEWS[key][2]);
 /** What a search looks at. */
 const hay = (m) => m.hay !== undefined && m.kind !== 'scroll' ? m.hay
   : (m.hay = [describe(m), m.stack, m.detail, m.where, m.type].filter(Boolean).join('\n').toLowerCase());
+const took = (ms) => ms < 1000 ? `${Math.round(ms)} ms` : ms < 60e3 ? `${(ms / 1000).toFixed(1)} s` : span(ms);
 const short = (n) => n < 1000 ? String(n) : n < 1e6 ? `${(n / 1000).toFixed(n < 10e3 ? 1 : 0)}k` : '1M+';
 
 /**
@@ -113,7 +114,7 @@ export function inspector(rec, on) {
     return { look: 'net' + (m.failed ? ' bad' : ''), inside: [
       h('time', {}, clock(m.at - rec.first)), h('span.status', {}, m.status ? String(m.status) : 'failed'), h('span.method', {}, m.method),
       h('span.what', { title: m.text }, h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)),
-      h('span.took', {}, m.took >= 10000 ? span(m.took) : `${Math.round(m.took)} ms`), tabOf(m),
+      h('span.took', {}, took(m.took)), tabOf(m),
       h('span.track', { 'aria-hidden': 'true' }, bar)] };
   }
 

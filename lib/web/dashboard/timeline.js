@@ -124,6 +124,12 @@ export function timeline(rec, on) {
       c.fill();
     };
     const tabs = [...rec.tabs.values()].sort((a, b) => a.index - b.index);
+    if (!rec.complete) {
+      // What was not read yet.
+      c.globalAlpha = 0.5;
+      box(SIDE, wide - SIDE, rowOf(rec.tabAt(finish())), color('--track'));
+      c.globalAlpha = 1;
+    }
     if (!tabs.length) box(SIDE, wide - SIDE, 0, color('--track'));
     tabs.forEach((t) => isFinite(t.first) && box(x(t.first), x(Math.max(t.last, t === rec.tabs.get(rec.tabAt(finish())) ? edge : 0)), rowOf(t.name), color('--track')));
     // Where somebody was: a second each, joined when they touch.
