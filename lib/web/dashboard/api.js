@@ -66,8 +66,8 @@ export function changes(from, on, lost) {
 export const me = () => call('/me').then((r) => r.json());
 export const login = (token) => call('/login', { method: 'POST', headers: { Authorization: `Bearer ${token}` } }).then((r) => r.json());
 export const logout = () => call('/logout', { method: 'POST' });
-/** What a link to a session carries: {share, expires}. */
-export const makeShare = (id, seconds) => request(`/${id}/share?seconds=${seconds}`, { method: 'POST' }).then((r) => r.json());
+/** What a link to a session carries: {share, expires}. `what` is {seconds, from, to}. */
+export const makeShare = (id, what) => request(`/${id}/share?${new URLSearchParams(what)}`, { method: 'POST' }).then((r) => r.json());
 
 const packed = (events) => events.some((line) => line[0] === '"');
 const unpackAll = (events) => Promise.all(events.map(unpack));

@@ -16,6 +16,7 @@ const ENDS = {
 export function ending({ state, stop, error }) {
   if (state === 'live') return { kind: 'live', word: 'Live', why: 'It goes on.' };
   if (state === 'ended') return { kind: 'silent', word: 'Gone quiet', why: 'Nothing has come for as long as its lease. Nobody stopped it, so its page may still come back.' };
+  if (state === 'part') return { kind: 'page', word: 'A part', why: 'The link is to a part of a session.' };
   if (state !== 'stopped') return { kind: 'unknown', word: 'Unreadable', why: error || 'It could not be read.' };
   const reason = typeof stop?.reason === 'string' ? stop.reason : '';
   const [kind, word, why] = Object.hasOwn(ENDS, reason) ? ENDS[reason] : ['stopped', 'Stopped', reason.slice(0, 200) || 'No reason was given.'];

@@ -33,6 +33,7 @@ export class Recording extends EventTarget {
     this.gaps = [];
     this.first = info.first ?? Infinity;
     this.last = info.last ?? -Infinity;
+    [this.floor, this.ceiling] = info.span ?? [-Infinity, Infinity];     // a link to a part shows no more
     this.chars = 0;
     this.events = 0;
     this.dirty = false;
@@ -230,8 +231,8 @@ export class Recording extends EventTarget {
       b.last += b.shift;
       t.first = Math.min(t.first, b.first);
       t.last = Math.max(t.last, b.last);
-      this.first = Math.min(this.first, b.first);
-      this.last = Math.max(this.last, b.last);
+      this.first = Math.max(this.floor, Math.min(this.first, b.first));
+      this.last = Math.min(this.ceiling, Math.max(this.last, b.last));
     }
     if (this.batches.slice(i + 1).some((x) => x.tab === b.tab)) t.stale = true;
     else this.digest(b, t);
@@ -272,7 +273,7 @@ export class Recording extends EventTarget {
         return;
       }
       if (!e || typeof e.timestamp !== 'number' || typeof e.type !== 'number') return;
-      const at = e.timestamp + b.shift;
+      const at = Math.max(e.timestamp + b.shift, this.floor);
       const mark = (kind, more) => {
         if (this.marks.length >= MARKS) return undefined;
         const m = { at, tab: t.name, kind, batch: b, index, ...more };
@@ -386,6 +387,13 @@ export class Recording extends EventTarget {
   }
 
   // ---- asking ----------------------------------------------------------
+
+  /** A moment as the visitor's clock had it. */
+  own(at) {
+    let near;
+    for (const b of this.batches) if (b.first <= at && (!near || b.first > near.first)) near = b;
+    return at - (near ? near.shift : 0);
+  }
 
   /** The tab in which somebody was, at a time. */
   tabAt(at) {

@@ -66,7 +66,7 @@ export function watch(id, app) {
     !api.share && button('back', 'All sessions (escape)', () => app.back()),
     h('.titles', {}, title, sub), state,
     h('.acts', {},
-      me.login && may('admin') && button('share', 'Share', () => shareDialog(id, app)),
+      me.login && may('admin') && button('share', 'Share', () => shareDialog(id, app, rec && isFinite(rec.first) && { begin: begin(), end: end(), at, own: (t) => rec.own(t) })),
       may('view') && h('a.tool', { title: 'Save as a page that plays without a network', 'aria-label': 'Save as a page', href: `/api/sessions/${id}/export?format=html`, download: `${id}.html` }, icon('save')),
       button('link', 'Copy a link to this moment (c)', copyLink), sideButton));
   const slot = h('.slot');
