@@ -29,6 +29,14 @@ browser() {
 	browser privacy
 }
 
+@test "a page that is too much is not recorded for a while" {
+	browser runaway
+}
+
+@test "a clock that is set does not move what was recorded" {
+	browser clock
+}
+
 @test "a page made for RePlaya is recorded, with another host in it" {
 	browser replaya
 }

@@ -42,7 +42,8 @@ const lean = {
       const short = text.replace(new RegExp(`^  ${name}\\((.*)\\) {\\n[^]*?^  }\\n`, 'm'), (_, args) => `  ${name}(${args}) {}\n`);
       if (short === text) throw new Error(`rrweb has no method ${name}`);
       return short;
-    }, readFileSync(path, 'utf8')),
+    // Of a recording that was stopped it keeps what it observed: we stop often.
+    }, readFileSync(path, 'utf8').replace(/^  mirror\.reset\(\);$/m, '$&\n  mutationBuffers.length = 0;')),
   })),
 };
 const recorder = { ...common, entryPoints: ['recorder/index.js'], sourcemap: true, plugins: [lean] };

@@ -1,5 +1,10 @@
 /** rr.js: the recorder of rrpipe. Every option is a data- attribute of its
- * script, too: `queryKeys` is data-query-keys, lists are split at blanks. */
+ * script, too: `queryKeys` is data-query-keys, lists are split at blanks.
+ *
+ * It is off, and begins anew with a snapshot, while nobody has done anything
+ * for 5 minutes, and for 5 seconds to a minute where a page changed more than
+ * 4,000 times, or by 2 MB, in each of 3 seconds. Taking snapshots gets at most
+ * a tenth of the time. Times go on evenly though the clock is set. */
 
 export interface Options {
   /** The project's key, as the collector knows it. */
@@ -62,7 +67,10 @@ export interface Options {
   capture: ('console' | 'errors' | 'network' | 'canvas')[];
   /** Record in a frame although the page around it is recorded. */
   frames: boolean;
-  /** Characters held in memory while the collector does not take them. */
+  /**
+   * Characters held in memory while the collector does not take them; what
+   * comes then is a gap. The newest snapshot is held beside them.
+   */
   maxBuffer: number;
   /** Called with the text of each event, as it is sent. */
   onEvent: ((text: string) => void) | null;

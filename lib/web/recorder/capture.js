@@ -4,14 +4,18 @@
  */
 
 import { record } from '@rrweb/record';
+import { now } from './clock.js';
 
-const IDLE = 5 * 60e3;          // without a user's event: mutations wait
+const IDLE = 5 * 60e3;          // without a user's event: rrweb is stopped
 const CHECKOUT_GAP = 60e3;      // snapshots are at least this far apart,
 const RING_GAP = 30e3;          // or this while only the last minute is kept,
 const CHECKOUT_CHARS = 256e3;   // and this much of events, or twice a snapshot
-const FLOOD_CHARS = 2e6;        // a second of more than this is a flood;
-const FLOOD_SECONDS = 3;        // after so many mutations wait
-const FLOOD_REST = 5e3;         // for this long
+const SNAPSHOT_SHARE = 10;      // of the time, a snapshot may take 1 in this
+const FLOOD_CHARS = 2e6;        // a second of more than this, or of more
+const FLOOD_CHANGES = 4000;     // mutations, is a flood;
+const FLOOD_SECONDS = 3;        // after so many rrweb is stopped
+const FLOOD_REST = 5e3;         // for this long, twice as long each time
+const REST_MOST = 60e3;         // that the flood goes on, up to this
 const CLOCK_STEP = 1000;        // a clock that moves more than this was set
 
 const ERRORS = 100;             // a page, each
@@ -21,6 +25,7 @@ const TEXT = 2000;              // characters of a message
 
 // Moves, clicks, scrolls, sizes, inputs, touches, media, drags: somebody is there.
 const USER = new Set([1, 2, 3, 4, 5, 6, 7, 12]);
+const WAKES = ['pointermove', 'pointerdown', 'keydown', 'wheel', 'touchstart'];
 
 const cutText = (v) => {
   const s = String(v);
@@ -37,21 +42,16 @@ export function capture(opts, shield, sender) {
   if (opts.onError) on.add('errors');
   const { mirror } = record;
   let stopRrweb, undo = [];
-  let started = false;          // there was a snapshot: rrweb's calls work
-  let snapChars = 0, sinceChars = 0, snapAt = 0, snapDue = false;
-  let userAt = Date.now(), idle = false;
-  let second = 0, secondChars = 0, floods = 0, resting = false;
-  let drift = null, shift = 0;  // of the visitor's clock
-
-  const hold = () => {
-    try {
-      record.freezePage();
-    } catch {}
-  };
+  let live = false;             // it was started, and not stopped
+  let asleep = null;            // live, but rrweb is off: calls it back in
+  let snapChars = 0, sinceChars = 0, snapBegun = 0, snapAt = -1e9, snapMs = 0, snapTimer = 0, snapDue = false;
+  let userAt = now();
+  let second = 0, secondChars = 0, secondChanges = 0, floods = 0, rest = FLOOD_REST;
+  let drift = null, shift = sender.ahead;     // of the visitor's clock
 
   /** rrweb's times are Date.now(); one that is set mid-page must not show. */
   const steady = (e) => {
-    const d = e.timestamp - performance.timeOrigin - performance.now();
+    const d = e.timestamp - now();
     if (drift === null) drift = d;
     if (Math.abs(d - drift) > CLOCK_STEP) {
       shift += drift - d;
@@ -61,61 +61,83 @@ export function capture(opts, shield, sender) {
   };
 
   const emit = (e) => {
-    const type = e.type;
-    const source = type === 3 ? e.data.source : -1;
-    const user = USER.has(source);
-    if (user) {
-      userAt = Date.now();
-      if (idle) {
-        idle = false;
-        soon();
-      }
-      if (sender.touch()) snapshot();
-    } else if (type === 3 && !idle && Date.now() - userAt > IDLE) {
-      idle = true;
-      hold();
-    }
+    const { type, data } = e;
+    const source = type === 3 ? data.source : -1;
+    const at = now();
+    if (USER.has(source)) {
+      userAt = at;
+      if (sender.touch()) snapshot(true);
+    } else if (type === 3 && !asleep && at - userAt > IDLE) sleep();
+    if (type === 4) snapBegun = at;
     steady(e);
     shield.event(e, mirror);
     const text = JSON.stringify(e);
     if (opts.onEvent) opts.onEvent(text);
     if (type === 2) {
-      started = true;
-      snapAt = Date.now();
+      snapAt = now();
+      snapMs = snapAt - snapBegun;
       snapChars = text.length;
       sinceChars = 0;
-    } else if (type === 3) {
-      sinceChars += text.length;
-      meter(text.length);
-    }
-    sender.add(text, type, type === 5 && e.data.tag === 'rr.error');
-    if (Date.now() - snapAt > (sender.ring ? RING_GAP : CHECKOUT_GAP) &&
+    } else if (type === 3) sinceChars += text.length;
+    sender.add(text, type, type === 5 && data.tag === 'rr.error');
+    if (type === 3) meter(text.length, source ? 0 : data.adds.length + data.removes.length + data.texts.length + data.attributes.length);
+    if (at - snapAt > (sender.ring ? RING_GAP : CHECKOUT_GAP) &&
       (sender.ring || sinceChars > Math.max(2 * snapChars, CHECKOUT_CHARS))) soon();
   };
 
   /** A page that changes without end keeps its visitor's processor. */
-  const meter = (chars) => {
-    const now = Math.floor(Date.now() / 1e3);
-    if (now !== second) {
-      floods = secondChars > FLOOD_CHARS ? floods + 1 : 0;
-      second = now;
-      secondChars = 0;
+  const meter = (chars, changes) => {
+    const s = Math.floor(now() / 1e3);
+    if (s !== second) {
+      const flood = secondChars > FLOOD_CHARS || secondChanges > FLOOD_CHANGES;
+      floods = flood ? floods + 1 : 0;
+      if (!flood) rest = FLOOD_REST;
+      second = s;
+      secondChars = secondChanges = 0;
     }
     secondChars += chars;
-    if (floods < FLOOD_SECONDS || resting) return;
-    resting = true;
+    secondChanges += changes;
+    if (floods < FLOOD_SECONDS || asleep) return;
     floods = 0;
-    note('rr.flood', { rest: FLOOD_REST });
-    hold();
-    setTimeout(() => {
-      resting = false;
-      snapshot();
-    }, FLOOD_REST);
+    const ms = Math.max(rest, Math.round(snapMs * SNAPSHOT_SHARE));
+    rest = Math.min(rest * 2, REST_MOST);
+    note('rr.flood', { rest: ms });
+    sleep(ms);
   };
 
-  const snapshot = () => {
+  /** Stops rrweb for so long, or until somebody does something; then begins anew. */
+  const sleep = (ms) => {
+    let timer;
+    const wake = asleep = () => {
+      clearTimeout(timer);
+      for (const type of WAKES) self.removeEventListener(type, wake, true);
+      if (asleep !== wake) return;
+      asleep = null;
+      if (!live) return;
+      if (!ms) {
+        userAt = now();
+        if (sender.touch()) reset();
+      }
+      if (!stopRrweb) run();
+    };
+    setTimeout(() => asleep === wake && halt());        // not under its feet
+    if (ms) timer = setTimeout(wake, ms);
+    else for (const type of WAKES) self.addEventListener(type, wake, true);
+  };
+
+  /** Times are the clock's again: a session begins. */
+  const reset = () => {
+    drift = null;
+    shift = sender.ahead = 0;
+  };
+  /** Takes one now, or once its share of the time allows; `anew`: of a new session. */
+  const snapshot = (anew) => {
+    if (anew) reset();
     snapDue = false;
-    if (started && stopRrweb) record.takeFullSnapshot(true);
+    clearTimeout(snapTimer);
+    const wait = snapAt + snapMs * SNAPSHOT_SHARE - now();
+    if (wait > 0) snapTimer = setTimeout(snapshot, wait);
+    else if (stopRrweb && snapBegun) record.takeFullSnapshot(true);
   };
   const soon = () => {
     if (snapDue) return;
@@ -123,9 +145,11 @@ export function capture(opts, shield, sender) {
     const go = () => snapDue && snapshot();
     self.requestIdleCallback ? requestIdleCallback(go, { timeout: 2000 }) : setTimeout(go, 50);
   };
-  const note = (tag, payload) => {
-    if (started && stopRrweb) record.addCustomEvent(tag, payload);
+  /** An event of our own, beside rrweb's. */
+  const tell = (type, data) => {
+    if (live) emit({ type, data, timestamp: Date.now() });
   };
+  const note = (tag, payload) => tell(5, { tag, payload });
 
   const listen = (target, type, fn) => {
     target.addEventListener(type, fn, true);
@@ -144,41 +168,36 @@ export function capture(opts, shield, sender) {
 
   const errors = () => {
     let left = ERRORS;
-    const tell = (kind, err, extra) => {
+    const report = (kind, err, extra) => {
       if (left-- <= 0) return;
       note('rr.error', { kind, message: cutText(err && err.message || err),
         stack: err && err.stack ? cutText(err.stack) : undefined, ...extra });
     };
     listen(self, 'error', (e) => {
       if (e.message !== undefined)
-        tell('error', e.error || e.message, { url: shield.url(e.filename || ''), line: e.lineno, column: e.colno });
+        report('error', e.error || e.message, { url: shield.url(e.filename || ''), line: e.lineno, column: e.colno });
       else if (e.target && e.target.tagName)
-        tell('resource', e.target.tagName.toLowerCase(), { url: shield.url(e.target.src || e.target.href || '') });
+        report('resource', e.target.tagName.toLowerCase(), { url: shield.url(e.target.src || e.target.href || '') });
     });
-    listen(self, 'unhandledrejection', (e) => tell('rejection', e.reason));
+    listen(self, 'unhandledrejection', (e) => report('rejection', e.reason));
   };
 
   /** rrweb/console@1's own form, without its size. */
-  const consolePlugin = () => ({
-    name: 'rrweb/console@1',
-    options: {},
-    observer(cb) {
-      let left = CONSOLE, inside = false;
-      for (const level of ['log', 'info', 'warn', 'error', 'debug', 'assert'])
-        wrap(console, level, (was) => function (...args) {
-          was.apply(this, args);
-          if (inside || left <= 0 || level === 'assert' && args[0]) return;
-          inside = true;
-          try {
-            left--;
-            cb({ level, trace: [], payload: args.map((a) =>
-              cutText(a instanceof Error ? JSON.stringify(a.stack || a.message) : print(a))) });
-          } catch {}
-          inside = false;
-        });
-      return () => {};
-    },
-  });
+  const logs = () => {
+    let left = CONSOLE, inside = false;
+    for (const level of ['log', 'info', 'warn', 'error', 'debug', 'assert'])
+      wrap(console, level, (was) => function (...args) {
+        was.apply(this, args);
+        if (inside || left <= 0 || level === 'assert' && args[0]) return;
+        inside = true;
+        try {
+          left--;
+          tell(6, { plugin: 'rrweb/console@1', payload: { level, trace: [], payload: args.map((a) =>
+            cutText(a instanceof Error ? JSON.stringify(a.stack || a.message) : print(a))) } });
+        } catch {}
+        inside = false;
+      });
+  };
   const print = (v) => {
     if (v instanceof Node) return JSON.stringify(v.nodeName.toLowerCase());
     const seen = new Set();
@@ -192,40 +211,35 @@ export function capture(opts, shield, sender) {
   };
 
   /** rrweb/network@1's form: what, when, how it ended; never bodies or headers. */
-  const networkPlugin = () => ({
-    name: 'rrweb/network@1',
-    options: {},
-    observer(cb) {
-      let left = REQUESTS;
-      const tell = (method, href, begin, status, initiatorType) => {
-        let u;
-        try {
-          u = new URL(href, location.href);
-        } catch {
-          return;
-        }
-        if (u.origin === opts.collector || left-- <= 0) return;
-        cb({ requests: [{ method, name: shield.url(u.href), status, initiatorType,
-          startTime: Math.round(begin), endTime: Math.round(performance.now()),
-          timestamp: Math.round(performance.timeOrigin + begin) }] });
-      };
-      wrap(self, 'fetch', (was) => function (input, init) {
-        const begin = performance.now();
-        const method = init && init.method || input && input.method || 'GET';
-        const href = input && input.url || String(input);
-        const got = was.apply(this, arguments);
-        got.then((r) => tell(method, href, begin, r.status, 'fetch'), () => tell(method, href, begin, 0, 'fetch'));
-        return got;
-      });
-      wrap(XMLHttpRequest.prototype, 'open', (was) => function (method, href) {
-        let begin = 0;
-        this.addEventListener('loadstart', () => { begin = performance.now(); });
-        this.addEventListener('loadend', () => tell(method, String(href), begin, this.status, 'xmlhttprequest'));
-        return was.apply(this, arguments);
-      });
-      return () => {};
-    },
-  });
+  const requests = () => {
+    let left = REQUESTS;
+    const report = (method, href, begin, status, initiatorType) => {
+      let u;
+      try {
+        u = new URL(href, location.href);
+      } catch {
+        return;
+      }
+      if (u.origin === opts.collector || left-- <= 0) return;
+      tell(6, { plugin: 'rrweb/network@1', payload: { requests: [{ method, name: shield.url(u.href), status, initiatorType,
+        startTime: Math.round(begin), endTime: Math.round(performance.now()),
+        timestamp: Math.round(performance.timeOrigin + begin) }] } });
+    };
+    wrap(self, 'fetch', (was) => function (input, init) {
+      const begin = performance.now();
+      const method = init && init.method || input && input.method || 'GET';
+      const href = input && input.url || String(input);
+      const got = was.apply(this, arguments);
+      got.then((r) => report(method, href, begin, r.status, 'fetch'), () => report(method, href, begin, 0, 'fetch'));
+      return got;
+    });
+    wrap(XMLHttpRequest.prototype, 'open', (was) => function (method, href) {
+      let begin = 0;
+      this.addEventListener('loadstart', () => { begin = performance.now(); });
+      this.addEventListener('loadend', () => report(method, String(href), begin, this.status, 'xmlhttprequest'));
+      return was.apply(this, arguments);
+    });
+  };
 
   const navigation = () => {
     let last = location.href;
@@ -257,10 +271,10 @@ export function capture(opts, shield, sender) {
     for (const type of ['scroll', 'input', 'submit', 'change', 'pagehide', 'popstate', 'hashchange', 'focusin', 'selectionchange'])
       listen(self, type, alive);
     listen(document, 'click', (e) => {
-      const now = Date.now();
+      const at = now();
       const { clientX: x, clientY: y } = e;
-      recent = recent.filter((c) => now - c.at < 1000 && Math.hypot(c.x - x, c.y - y) < 30);
-      recent.push({ at: now, x, y });
+      recent = recent.filter((c) => at - c.at < 1000 && Math.hypot(c.x - x, c.y - y) < 30);
+      recent.push({ at, x, y });
       const el = e.target && e.target.closest && e.target.closest('a,button,[role=button],input[type=submit],input[type=button],summary');
       const id = mirror.getId(el || e.target);
       if (recent.length === 3) note('rr.rage', { x, y, id });
@@ -269,38 +283,49 @@ export function capture(opts, shield, sender) {
     });
   };
 
+  const run = () => {
+    stopRrweb = record({
+      emit,
+      recordAfter: 'DOMContentLoaded',
+      ...shield.rrweb,
+      sampling: { mousemove: 50, scroll: 150, media: 800, ...(on.has('canvas') ? { canvas: 2 } : {}) },
+      recordCanvas: on.has('canvas'),
+      dataURLOptions: { type: 'image/webp', quality: 0.6 },
+      slimDOMOptions: { script: true, comment: true, headFavicon: true, headMetaSocial: true,
+        headMetaRobots: true, headMetaHttpEquiv: true, headMetaVerification: true, headMetaAuthorship: true },
+      errorHandler: () => true,
+    }) || (() => {});
+  };
+  const halt = () => {
+    clearTimeout(snapTimer);
+    snapDue = false;
+    if (stopRrweb) stopRrweb();
+    stopRrweb = null;
+    snapBegun = 0;
+  };
+
   return {
     snapshot,
     note,
     get running() {
-      return !!stopRrweb;
+      return live;
     },
     start() {
-      if (stopRrweb) return;
-      const plugins = [];
-      if (on.has('console')) plugins.push(consolePlugin());
-      if (on.has('network')) plugins.push(networkPlugin());
-      stopRrweb = record({
-        emit,
-        recordAfter: 'DOMContentLoaded',
-        ...shield.rrweb,
-        sampling: { mousemove: 50, scroll: 150, media: 800, ...(on.has('canvas') ? { canvas: 2 } : {}) },
-        recordCanvas: on.has('canvas'),
-        dataURLOptions: { type: 'image/webp', quality: 0.6 },
-        slimDOMOptions: { script: true, comment: true, headFavicon: true, headMetaSocial: true,
-          headMetaRobots: true, headMetaHttpEquiv: true, headMetaVerification: true, headMetaAuthorship: true },
-        plugins,
-        errorHandler: () => true,
-      }) || (() => {});
+      if (live) return;
+      live = true;
+      userAt = now();
+      if (on.has('console')) logs();
+      if (on.has('network')) requests();
+      run();
       if (on.has('errors')) errors();
       navigation();
       clicks();
     },
     stop() {
-      if (!stopRrweb) return;
-      stopRrweb();
-      stopRrweb = null;
-      started = false;
+      if (!live) return;
+      live = false;
+      if (asleep) asleep();
+      halt();
       for (const fn of undo.splice(0)) fn();
     },
   };

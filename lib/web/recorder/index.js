@@ -106,7 +106,7 @@ function start() {
   else {
     shield = privacy(opts);
     sender = new Sender(opts, keep, {
-      snapshot: () => camera && camera.snapshot(),
+      snapshot: (anew) => camera && camera.snapshot(anew),
       dead: (reason) => {
         camera.stop();
         state = reason ? 'refused' : 'off';
@@ -209,7 +209,7 @@ if (!(early && early.version)) {
     const kept = sender.remembered();
     if (kept && sender.session.id && kept.id !== sender.session.id) {
       sender.rotate(kept);
-      camera.snapshot();
+      camera.snapshot(true);
     }
   });
   const calls = early && early.q || [];

@@ -8,10 +8,13 @@
  *   open      passwords, payment cards and one-time codes only
  */
 
-const ATTRS = ['title', 'placeholder', 'alt', 'aria-label', 'aria-description',
-  'aria-valuetext', 'label', 'content', 'srcdoc', 'summary', 'abbr'];
-const URLS = ['href', 'src', 'action', 'formaction', 'xlink:href', 'data', 'poster',
-  'cite', 'ping', 'srcset', 'rr_src'];
+const TEXT = 1, URL = 2, VALUE = 3;
+/** What attributes hold that is not the page's own business. */
+const KINDS = new Map([['value', VALUE]]);
+for (const name of ['title', 'placeholder', 'alt', 'aria-label', 'aria-description',
+  'aria-valuetext', 'label', 'content', 'srcdoc', 'summary', 'abbr']) KINDS.set(name, TEXT);
+for (const name of ['href', 'src', 'action', 'formaction', 'xlink:href', 'data', 'poster',
+  'cite', 'ping', 'srcset', 'rr_src']) KINDS.set(name, URL);
 const MEDIA = 'img,video,audio,picture,source,svg image,object,embed';
 const SECRET = /^(password|hidden|file)$/;
 /** Types of input whose value is the page's, not the visitor's. */
@@ -40,10 +43,13 @@ export function privacy(opts) {
       CARD.test(get('name') + ' ' + get('id'));
   };
 
-  /** What the nearest marked ancestor says: is this shown? */
+  const marks = unmask + ',' + mask;
+  /** What the nearest marked ancestor, in whatever tree, says: is this shown? */
   const shown = (el) => {
-    const near = el && el.closest && el.closest(unmask + ',' + mask);
-    return near ? near.matches(unmask) && !near.matches(mask) : undefined;
+    for (; el && el.closest; el = el.getRootNode().host) {
+      const near = el.closest(marks);
+      if (near) return near.matches(unmask) && !near.matches(mask);
+    }
   };
 
   const maskInput = (text, el) => {
@@ -66,32 +72,38 @@ export function privacy(opts) {
     return [url(href), ...rest].join(' ');
   }).join(', ');
 
-  /** Rewrites the attributes of one element, in place. */
-  const attributes = (attrs, tag, el) => {
-    const s = shown(el);
+  /** Rewrites the attributes of one element, in place. A page may have 100,000: look at little. */
+  const attributes = (attrs, tag, id, mirror) => {
+    let el, s, asked = false;
+    const see = () => {
+      if (!asked) s = shown(el = mirror.getNode(id));
+      asked = true;
+      return s;
+    };
     for (const name in attrs) {
+      const kind = KINDS.get(name) || name.startsWith('data-') && !name.startsWith('data-rr') && 4;
       const value = attrs[name];
-      if (typeof value !== 'string' || !value) continue;
-      if (URLS.includes(name)) {
+      if (!kind || !value || typeof value !== 'string') continue;
+      if (kind === URL) {
         attrs[name] = name === 'srcset' ? srcset(value) : url(value);
-        if (strict && s !== true && /^data:/.test(value) && tag !== 'link') attrs[name] = 'data:,';
-      } else if (name === 'value') {
+        if (strict && /^data:/.test(value) && tag !== 'link' && see() !== true) attrs[name] = 'data:,';
+      } else if (kind === VALUE) {
+        see();
         const hide = SECRET.test(attrs.type) || secret(el) ? true
           : s !== undefined ? !s
             : strict || !open && !/^(option|li|button)$/.test(tag) && !PLAIN.test(attrs.type);
         if (hide) attrs[name] = stars(value);
-      } else if (ATTRS.includes(name) || name.startsWith('data-') && !name.startsWith('data-rr')) {
+      } else {
         if (name === 'content' && tag === 'meta' && /viewport|charset|color/.test(attrs.name || '')) continue;
-        if (s === undefined ? !open && (strict || !name.startsWith('data-')) : !s)
+        if (see() === undefined ? !open && (strict || kind === TEXT) : !s)
           attrs[name] = stars(value);
       }
     }
   };
 
   const tree = (node, mirror) => {
-    if (node.attributes)
-      attributes(node.attributes, node.tagName, mirror.getNode(node.id));
-    for (const child of node.childNodes || []) tree(child, mirror);
+    if (node.attributes) attributes(node.attributes, node.tagName, node.id, mirror);
+    if (node.childNodes) for (const child of node.childNodes) tree(child, mirror);
   };
 
   return {
@@ -116,7 +128,7 @@ export function privacy(opts) {
         for (const add of d.adds) tree(add.node, mirror);
         for (const a of d.attributes) {
           const el = mirror.getNode(a.id);
-          attributes(a.attributes, el && el.nodeName ? el.nodeName.toLowerCase() : '', el);
+          attributes(a.attributes, el && el.nodeName ? el.nodeName.toLowerCase() : '', a.id, mirror);
         }
       }
     },

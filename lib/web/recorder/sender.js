@@ -17,6 +17,7 @@
  * its last minute is kept) or by lasting; see `holds`.
  */
 
+import { now } from './clock.js';
 import { PRESETS } from './options.js';
 import { gzip, post, postLast } from './wire.js';
 
@@ -53,7 +54,7 @@ export class Sender {
     this.base = opts.collector + '/v1/sessions';
     this.queue = [];
     this.pending = [];
-    this.pendingChars = this.queueChars = 0;
+    this.pendingChars = this.queueChars = this.fullChars = 0;
     this.meta = null;           // a Meta event that waits for its FullSnapshot,
     this.late = [];             // and what came in between
     this.lost = 0;              // events dropped since the last gap was told
@@ -70,7 +71,7 @@ export class Sender {
   }
 
   begin() {
-    this.since = Date.now();
+    this.since = now();
     this.ring = this.opts.onError;
     this.spilt = false;         // the ring ran over, and waits for a snapshot
   }
@@ -79,7 +80,7 @@ export class Sender {
   holds() {
     if (this.session.id) return '';
     if (this.ring) return 'no error yet';
-    return Date.now() - this.since < this.opts.minDuration ? 'not long enough yet' : '';
+    return now() - this.since < this.opts.minDuration ? 'not long enough yet' : '';
   }
 
   /** Takes up where the tab's last page was left, or starts a new tab. */
@@ -88,6 +89,8 @@ export class Sender {
     const sessions = baton ? baton.sessions : [];
     const unopened = sessions.find((s) => !s.id);
     this.tab = baton ? baton.tab : hex8();
+    // What the clock was set back between two pages is not taken back.
+    this.ahead = baton ? Math.max(0, baton.at - now()) : 0;
     this.session = kept && sessions.find((s) => s.id === kept.id) || unopened || fresh();
     if (unopened) {
       this.since = baton.since;
@@ -127,15 +130,14 @@ export class Sender {
   /** The session that this browser is in, if it is not over. */
   remembered() {
     const s = this.store.session();
-    const now = Date.now();
     return s && s.id && s.collector === this.opts.collector &&
-      now - s.seen < IDLE && now - s.made < AGE ? s : null;
+      now() - s.seen < IDLE && now() - s.made < AGE ? s : null;
   }
 
   remember(change) {
     const s = this.session;
     if (s.id) this.store.saveSession({ ...this.store.session(), id: s.id, token: s.token,
-      made: s.made, preset: s.preset, seen: this.seen || Date.now(), collector: this.opts.collector, ...change });
+      made: s.made, preset: s.preset, seen: this.seen || now(), collector: this.opts.collector, ...change });
   }
 
   // ---- events ----------------------------------------------------------
@@ -191,7 +193,9 @@ export class Sender {
       held = 0;
     }
     if (this.spilt) return false;
-    if (this.lost || chars > BODY_CHARS || held && held + chars > this.opts.maxBuffer) {
+    // A snapshot may pass the limit, and what comes behind has room beside it.
+    const most = this.opts.maxBuffer + this.fullChars;
+    if (this.lost || chars > BODY_CHARS || held && held + (full ? 0 : chars) > most) {
       this.lost += texts.length;
       this.stats.dropped += texts.length;
       this.heal();
@@ -199,7 +203,10 @@ export class Sender {
     }
     this.pending.push(...texts);
     this.pendingChars += chars;
-    if (full) this.full = Date.now();
+    if (full) {
+      this.full = now();
+      this.fullChars = chars;
+    }
     if (this.pendingChars > CUT_CHARS || this.pending.length >= CUT_EVENTS) this.cut();
     return true;
   }
@@ -226,7 +233,7 @@ export class Sender {
 
   /** Of the ring, what is older than the last snapshot that is old enough. */
   trim() {
-    const old = this.queue.filter((b) => b.full && b.full < Date.now() - RING && !b.s.id).pop();
+    const old = this.queue.filter((b) => b.full && b.full < now() - RING && !b.s.id).pop();
     if (old) this.spill(old);
   }
 
@@ -256,9 +263,9 @@ export class Sender {
 
   // ---- sending ---------------------------------------------------------
 
-  flushSoon(now) {
-    const ms = now ? 0 : this.stats.watched ? Math.min(WATCHED, this.flushMs) : this.flushMs;
-    const at = Date.now() + ms;
+  flushSoon(urgent) {
+    const ms = urgent ? 0 : this.stats.watched ? Math.min(WATCHED, this.flushMs) : this.flushMs;
+    const at = now() + ms;
     if (this.flushTimer && this.flushAt <= at) return;  // a maximum wait: not re-armed
     clearTimeout(this.flushTimer);
     this.flushAt = at;
@@ -275,7 +282,7 @@ export class Sender {
   /** Called once, when the page has loaded: no request before. */
   ready() {
     this.loaded = true;
-    setTimeout(() => this.flush(), Math.min(this.opts.minDuration - Date.now() + this.since, 2 ** 31 - 1));
+    setTimeout(() => this.flush(), Math.min(this.opts.minDuration - now() + this.since, 2 ** 31 - 1));
     this.leftovers();
     this.rearmBeat();
     this.flush();
@@ -379,7 +386,7 @@ export class Sender {
       const v = await post(`${this.base}?key=${encodeURIComponent(this.opts.key)}`,
         JSON.stringify(this.host.describe()));
       if (v.verdict === 'open') {
-        const got = { id: v.id, token: v.token, made: Date.now(), preset: v.preset };
+        const got = { id: v.id, token: v.token, made: now(), preset: v.preset };
         s === this.session ? this.enter(got) : Object.assign(s, got);
         if (s === this.session) this.remember();
         this.heed(v);
@@ -473,6 +480,7 @@ export class Sender {
     const at = this.queue.indexOf(b);
     if (at < 0) return;
     this.queue.splice(at, 1);
+    if (b.full) this.fullChars = 0;
     if (b.text) this.queueChars -= b.text.length;
     if (b.stowed) this.store.drop(b.s.id, this.tab, b.n);
   }
@@ -524,7 +532,7 @@ export class Sender {
       if (b.stowed) this.store.drop(s.id, this.tab, b.n);
       Object.assign(b, { s: this.session, n: 0, stowed: false });
     }
-    if (current) this.host.snapshot();
+    if (current) this.host.snapshot(true);
     if (this.tries++) this.wait(Math.random() * Math.min(WAIT_MOST, WAIT_FIRST * 2 ** this.tries));
   }
 
@@ -540,14 +548,14 @@ export class Sender {
 
   /** A user's event: is the session still the same? Before it is added. */
   touch() {
-    const now = Date.now();
+    const at = now();
     const s = this.session;
-    const seen = Math.max(this.seen || 0, now - (this.seenAt || 0) > 5e3 ? (this.store.session() || {}).seen || 0 : 0);
-    const stale = s.id && (seen && now - seen > IDLE || s.made && now - s.made > AGE);
+    const seen = Math.max(this.seen || 0, at - (this.seenAt || 0) > 5e3 ? (this.store.session() || {}).seen || 0 : 0);
+    const stale = s.id && (seen && at - seen > IDLE || s.made && at - s.made > AGE);
     if (stale) this.rotate();
-    this.seen = now;
-    if (stale || now - (this.seenAt || 0) > 5e3) {
-      this.seenAt = now;
+    this.seen = at;
+    if (stale || at - (this.seenAt || 0) > 5e3) {
+      this.seenAt = at;
       this.remember();
     }
     return stale;
@@ -599,7 +607,7 @@ export class Sender {
   async beat() {
     const s = this.session;
     const seen = (this.store.session() || {}).seen || this.seen || 0;
-    if (s.id && !this.busy && !this.timer && !this.queue.length && !this.parked && Date.now() - seen < IDLE) {
+    if (s.id && !this.busy && !this.timer && !this.queue.length && !this.parked && now() - seen < IDLE) {
       const era = this.era;
       const v = await post(`${this.base}/${s.id}/beat?${new URLSearchParams({ token: s.token, tab: this.tab })}`, null);
       if (era !== this.era || this.over) return;
@@ -651,6 +659,7 @@ export class Sender {
     for (const b of this.queue) if (b.s.id && (b.kind === 'lines' || b.kind === 'gap')) b.n = b.n || b.s.next++;
     this.store.putBaton({
       tab: this.tab,
+      at: now() + this.ahead,
       since: this.since,
       privacy: this.opts.privacy,
       ring: this.ring,

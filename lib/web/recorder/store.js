@@ -15,7 +15,7 @@
  */
 
 const BATON_CHARS = 1 << 20;    // what the baton may take of the site's 5 MB
-const DB_AGE = 24 * 3600e3;     // batches older than this are swept
+const DB_AGE = 48 * 3600e3;     // batches older than this are swept
 const DB_BYTES = 32 << 20;      // and what is more than this, of all
 const DB_REST = 3e3;            // before another tab's page looks after them
 
@@ -96,7 +96,7 @@ export function store(key) {
           const at = e.target.result;
           if (!at) return;
           const { key, value } = at;
-          const age = Date.now() - value.at;
+          const age = Math.abs(Date.now() - value.at);    // the clock may be set
           chars += value.text.length;
           if (age > DB_AGE || chars > DB_BYTES) at.delete();
           else if (key[1] !== tab && age > DB_REST) found.push([key, value]);
