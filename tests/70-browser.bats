@@ -45,6 +45,10 @@ browser() {
 	browser dash
 }
 
+@test "what is drawn of a recording is what rrweb draws of the whole" {
+	browser fidelity
+}
+
 @test "a bad network between page and collector loses and doubles nothing" {
 	browser faults
 }

@@ -15,10 +15,11 @@ import { Replayer } from '@rrweb/replay';
 
 const SPARE = 50;               // ms that a replayer is given to draw a snapshot
 const MOST_SCALE = 3;
+// A place that was scrolled to is shown at once, whatever the page is used to.
+const RULES = ['*{scroll-behavior:auto!important}'];
 
 let now;                        // {gen, replayer, stage, base, last}
 let playing = false, rate = 1, fit = true;
-let size = { width: 0, height: 0 };
 
 const tell = (message) => parent.postMessage(message, location.origin);
 
@@ -53,9 +54,31 @@ function place(state, at) {
   return at + 1;
 }
 
+/** Draws what was at a time, and plays on from there if that is wanted. */
+function go(state, at) {
+  const { replayer } = state;
+  state.at = place(state, at);
+  state.seeking = true;
+  // rrweb would scroll to where its last search for a time ended.
+  replayer.virtualDom.scrollData = null;
+  if (playing && state.shown) replayer.play(state.at - state.base);
+  else replayer.pause(state.at - state.base);
+  state.seeking = false;
+  applied(state);
+}
+
+/**
+ * All before the time is drawn. rrweb goes by the last event, and for one that
+ * moves the mouse by when that began, so it would draw some of it again.
+ */
+function applied({ replayer, at }) {
+  replayer.service.send({ type: 'CAST_EVENT', payload: { event: { type: -1, timestamp: at - 0.0005 } } });
+}
+
 function layout() {
   const wrapper = now && now.stage.firstElementChild;
-  if (!wrapper || !size.width) return;
+  if (!wrapper || !now.size) return;
+  const { size } = now;
   const scale = fit ? Math.min(MOST_SCALE, innerWidth / size.width, innerHeight / size.height) : 1;
   wrapper.style.width = size.width + 'px';
   wrapper.style.height = size.height + 'px';
@@ -87,27 +110,32 @@ function open({ gen, lines, shift, at }) {
     triggerFocus: false,
     showWarning: false,
     loadTimeout: 0,
-    insertStyleRules: ['[rr_scrollleft],[rr_scrolltop]{scroll-behavior:auto!important}'],
+    insertStyleRules: RULES,
     logger: { log() {}, warn() {} },
   });
   // A recorded video whose source is not fetched does not play: as it should be.
-  replayer.on('fullsnapshot-rebuilded', () =>
-    replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault()));
+  replayer.on('fullsnapshot-rebuilded', () => {
+    replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault());
+    // Where the mouse was at another time is not where it is.
+    if (state.seeking) replayer.mouse.style.left = replayer.mouse.style.top = '';
+  });
+  // Where the mouse is on what is no longer there.
+  const move = replayer.moveAndHover.bind(replayer);
+  replayer.moveAndHover = (x, y, id, ...more) => {
+    if (replayer.getMirror().getNode(id)) return move(x, y, id, ...more);
+    Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
+    replayer.hoverElements(replayer.iframe.contentDocument);
+  };
   Object.assign(state, { replayer, stage, base: events[0].timestamp });
-  let wanted;                   // the size comes before the stage is shown
   replayer.on('resize', (d) => {
-    wanted = d;
-    if (now === state) {
-      size = d;
-      layout();
-    }
+    state.size = d;
+    if (now === state) layout();
   });
   const show = () => {
     if (state.shown) return;
     state.shown = true;
     const old = now;
     now = state;
-    if (wanted) size = wanted;
     if (old) {
       old.replayer.destroy();
       old.stage.remove();
@@ -117,9 +145,11 @@ function open({ gen, lines, shift, at }) {
     if (playing) replayer.play(state.at - state.base);
     tell({ op: 'opened', gen });
   };
-  state.at = place(state, at);
   pending = state;
-  replayer.pause(state.at - state.base);
+  go(state, at);
+  // rrweb is about to set the size that the page had at first.
+  const { size } = state;
+  setTimeout(() => size && replayer.emitter.emit('resize', size));
   setTimeout(show, SPARE);
 }
 let pending;
@@ -134,17 +164,18 @@ const ops = {
     chain = chain.then(() => {
       const state = pending && pending.gen === m.gen ? pending : null;
       if (!state) return;
-      for (const e of parse(m.lines, m.shift, state)) state.replayer.addEvent(e);
+      const events = parse(m.lines, m.shift, state);
+      for (const e of events) state.replayer.addEvent(e);
+      // What is of before the time was drawn, but not yet on the screen.
+      if (events.length && events[0].timestamp < state.replayer.service.state.context.baselineTime)
+        return Promise.resolve().then(() => state.replayer.emitter.emit('flush'));
     });
   },
   seek(m) {
     chain = chain.then(() => {
       const state = pending;
       if (!state || state.gen !== m.gen) return;
-      state.at = place(state, m.at);
-      if (!state.shown) return;
-      if (playing) state.replayer.play(state.at - state.base);
-      else state.replayer.pause(state.at - state.base);
+      go(state, m.at);
     });
   },
   play() {

@@ -1,0 +1,158 @@
+// What the dashboard's player draws is what rrweb's own Replayer draws, given
+// the whole recording: each of data/ at ten of its times, sought in any order,
+// and at its end, played; the largest at one. With RECORDINGS=DIR, all of all
+// that are in DIR.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { inflateSync } from 'node:zlib';
+import { assert, replay, test, until } from './harness.mjs';
+import { canonical, differ } from './canonical.mjs';
+
+const root = new URL('../../', import.meta.url).pathname;
+const data = process.env.RECORDINGS || join(root, 'tests/data');
+const TIMES = 10;
+const LARGE = 3e6;              // characters: rrweb takes seconds for each time
+const MOST = 3000;              // events, unless RECORDINGS names other recordings
+const PATIENCE = 30000;
+
+/** Numbers that look random, and are the same each time. */
+function shuffled(list) {
+  let seed = 1;
+  const next = () => (seed = Math.imul(seed, 48271) >>> 0) / 2 ** 32;
+  return list.map((x) => [next(), x]).sort((a, b) => a[0] - b[0]).map(([, x]) => x);
+}
+
+/** The text of a recording's events, a line each; of many no more than MOST. */
+function read(name) {
+  const file = join(data, name);
+  const text = name.endsWith('.zst') ? execFileSync('zstd', ['-dcq', file], { maxBuffer: 1 << 28 }) : readFileSync(file);
+  return text.toString().trimEnd().split('\n').slice(0, process.env.RECORDINGS ? Infinity : MOST);
+}
+
+/** A packed event is a string: deflate of its text, a byte a character. */
+function parse(line) {
+  const e = JSON.parse(line);
+  return typeof e === 'string' ? JSON.parse(inflateSync(Buffer.from(e, 'latin1')).toString()) : e;
+}
+
+/** Ten times over the length, those of the events that say a page's size among them. */
+function times(events) {
+  const first = events[0].timestamp, length = events.at(-1).timestamp - first;
+  const pages = events.filter((e) => e.type === 4).map((e) => e.timestamp - first);
+  const even = Array.from({ length: TIMES }, (_, i) => Math.round(length * i / (TIMES - 1)));
+  return shuffled([...new Set([...even, ...pages.slice(1, 4)])]);
+}
+
+/**
+ * Where rrweb is to be asked for what has happened at `at`: behind it, since it
+ * leaves out what happens at the time itself, and not between a page's size and
+ * its snapshot, where it would show the page before.
+ */
+function behind(events, at) {
+  let meta;
+  for (const e of events) {
+    if (e.type === 4) meta = e.timestamp;
+    else if (e.type === 2 && meta !== undefined && meta <= at && at < e.timestamp) at = e.timestamp;
+  }
+  return at + 1;
+}
+
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/style.css">
+<body style="margin:0"><script src="/rrweb.js"></script><script>
+let events, it;
+window.load = async (url) => { events = (await (await fetch(url)).json()); };
+window.at = async (t) => {
+  if (it) it.destroy();
+  // Each time anew, from the text: what was played leaves traces in the events.
+  const fresh = structuredClone(events);
+  it = new rrwebReplay.Replayer(fresh, { root: document.body, triggerFocus: false, showWarning: false, loadTimeout: 0, mouseTail: false,
+    // Of ours: what is scrolled to is shown at once.
+    insertStyleRules: ['*{scroll-behavior:auto!important}'] });
+  // What it does by itself, to draw the first page, comes before.
+  await new Promise((r) => setTimeout(r, 20));
+  it.pause(t - fresh[0].timestamp);
+  await new Promise((r) => setTimeout(r, 100));
+};
+</script>`;
+
+await test(async (rig) => {
+  const given = new Map();
+  const dist = join(root, 'lib/web/node_modules/@rrweb/replay');
+  const server = http.createServer((q, a) => {
+    const body = q.url === '/' ? PAGE : q.url === '/rrweb.js' ? readFileSync(join(dist, 'umd/replay.js'))
+      : q.url === '/style.css' ? readFileSync(join(dist, 'dist/style.css')) : given.get(q.url);
+    a.writeHead(body ? 200 : 404, { 'content-type': q.url === '/' ? 'text/html' : q.url.endsWith('.js') ? 'text/javascript' : q.url.endsWith('.css') ? 'text/css' : 'application/json' });
+    a.end(body);
+  }).listen(0, '127.0.0.1');
+  await new Promise((r) => server.once('listening', r));
+  const origin = `http://127.0.0.1:${server.address().port}`;
+
+  const viewer = await rig.browser.newContext({ viewport: { width: 1400, height: 900 } });
+  // Of what is elsewhere, neither has anything.
+  await viewer.route((url) => url.origin !== origin && url.origin !== rig.view && /^http/.test(url.protocol), (r) => r.abort());
+  const reference = await viewer.newPage();
+  await reference.goto(origin);
+  const dash = await viewer.newPage();
+  dash.on('crash', () => rig.complaints.push('the page crashed'));
+
+  const put = (name, lines) => {
+    const file = join(rig.dir, name);
+    writeFileSync(file, lines.join('\n') + '\n');
+    return execFileSync('rr', ['import', file], { env: rig.env, encoding: 'utf8' }).trim().split('\n').pop();
+  };
+  const give = async (events) => {
+    given.set('/events', JSON.stringify(events));
+    await reference.evaluate(() => load('/events'));
+  };
+  const theirs = (more) => reference.evaluate(canonical, { selector: '.replayer-wrapper', ...more });
+  const ours = (more) => dash.frames().find((f) => f.url().endsWith('/player.html'))
+    .evaluate(canonical, { selector: '.stage:not([data-next]) .replayer-wrapper', ...more });
+  /** Waits for the player to draw what rrweb draws at `at`. What is played leaves the mouse where it was on the page before. */
+  const same = async (what, events, at, mouse = true) => {
+    await reference.evaluate((t) => window.at(t), behind(events, at));
+    let want = await theirs({ mouse });
+    // rrweb does not place it where what it was on has gone.
+    if (mouse && !want.mouse) want = await theirs({ mouse: mouse = false });
+    assert.ok(want.nodes > 5, `${what}: rrweb draws something`);
+    try {
+      await until(what, async () => (await ours({ mouse })).hash === want.hash, PATIENCE);
+    } catch (e) {
+      const [a, b] = [await theirs({ mouse, whole: true }), await ours({ mouse, whole: true })];
+      throw new Error(`${what}, ${differ(a.text, b.text)}`);
+    }
+    return want.nodes;
+  };
+  const open = async (id) => {
+    await dash.goto('about:blank');
+    await dash.goto(`${rig.view}/?id=${id}#t=0`);
+    await replay(dash);
+  };
+  const seek = (t) => dash.evaluate((ms) => { location.hash = `t=${ms}`; }, t);
+
+  for (const name of readdirSync(data).filter((f) => /\.ndjson/.test(f))) {
+    const began = Date.now();
+    const lines = read(name);
+    const events = lines.map(parse);
+    const first = events[0].timestamp, last = events.at(-1).timestamp;
+    const id = put(name.replace('.zst', ''), lines);
+    await give(events);
+    await open(id);
+    let nodes = 0;
+    const large = !process.env.RECORDINGS && lines.reduce((n, l) => n + l.length, 0) > LARGE;
+    for (const t of large ? [Math.round((last - first) / 2)] : times(events)) {
+      await seek(t);
+      nodes = Math.max(nodes, await same(`${name} at ${t} ms`, events, first + t));
+    }
+    if (!large) {
+      await seek(Math.max(0, last - first - 3000));
+      await dash.selectOption('.speed', '4');
+      await dash.keyboard.press(' ');
+      await until('the end', async () => (await dash.getAttribute('.controls .tool', 'aria-label')).startsWith('Play'));
+      await same(`${name}, played to its end`, events, last, false);
+    }
+    console.log(`# ${name}: ${nodes} nodes, ${Date.now() - began} ms`);
+  }
+  server.close();
+});
