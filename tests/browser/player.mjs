@@ -124,16 +124,16 @@ await test(async (rig) => {
   await key('z');
   await until('it to fit', async () => await scale() === fit);
   await key('i');
-  assert.equal(await page.isVisible('.inspector'), false);
+  await page.waitForSelector('.inspector', { state: 'hidden' });
   await key('i');
-  assert.equal(await page.isVisible('.inspector'), true);
+  await page.waitForSelector('.inspector');
   await key('c');
   await until('the link', async () => await page.evaluate(() => navigator.clipboard.readText()) === `${rig.view}/?id=${id}#t=300000`);
 
   // A marker is in the address, the list and the timeline, until it is taken away.
-  await key('2');
+  await goes('2', 120000);
   await key('m');
-  assert.ok(page.url().endsWith('#t=120000&m=120000'), page.url());
+  await until('it in the address', () => page.url().endsWith('#t=120000&m=120000'));
   await page.waitForSelector('.row.is-pin:has-text("Marker 1")');
   await goes('Home', 0);
   for (const ms of [3000, 5000, 6000, 9000, 10000, 12000, 15000, 120000]) await goes('.', ms);
@@ -141,7 +141,7 @@ await test(async (rig) => {
   player = await replay(page);
   await page.waitForSelector('.row.is-pin:has-text("Marker 1")');
   await key('m');
-  assert.ok(page.url().endsWith('#t=120000'), page.url());
+  await until('it to be taken out of the address', () => page.url().endsWith('#t=120000'));
   await page.waitForSelector('.row.is-pin', { state: 'detached' });
 
   await key('?');
@@ -163,17 +163,26 @@ await test(async (rig) => {
   await goes('PageDown', 5000);
   await goes('ArrowDown', 0);
   await goes('3', 180000);
-  assert.deepEqual(await Promise.all(['now', 'max', 'text'].map((x) => slider.getAttribute(`aria-value${x}`))), ['180', '600', '3:00 of 10:00']);
+  await until('the slider to say so', async () => {
+    assert.deepEqual(await Promise.all(['now', 'max', 'text'].map((x) => slider.getAttribute(`aria-value${x}`))), ['180', '600', '3:00 of 10:00']);
+    return true;
+  });
   const box = await slider.boundingBox();
   const x = (ms) => box.x + 12 + (box.width - 24) * ms / 600000;
   const hover = async (ms) => {
     await page.mouse.move(x(ms), box.y + box.height / 2);
     return (await page.locator('.tip p').allTextContents()).join('\n');
   };
-  assert.match(await hover(9000), /^0:0\d \/\nTypeError: no cart\n/);
-  assert.match(await hover(150000), /^2:(29|30) \/\nNobody does anything for 5 min: skipped$/);
-  assert.match(await hover(13500), /^0:1\d \/\nMissing: 31 events \(the recorder’s memory was full\)/);
-  assert.match(await hover(450000), /^7:(29|30) \/pen\nNobody/);
+  const hovers = async (ms, what) => {
+    await until(`what is at ${ms}`, async () => {
+      assert.match(await hover(ms), what);
+      return true;
+    });
+  };
+  await hovers(9000, /^0:0\d \/\nTypeError: no cart\n/);
+  await hovers(150000, /^2:(29|30) \/\nNobody does anything for 5 min: skipped$/);
+  await hovers(13500, /^0:1\d \/\nMissing: 31 events \(the recorder’s memory was full\)/);
+  await hovers(450000, /^7:(29|30) \/pen\nNobody/);
   await shoot(page, 'timeline');
   await page.mouse.click(x(450000), box.y + box.height / 2);
   await until('a click to go there', () => Math.abs(t() - 450000) < 1500);
