@@ -1,9 +1,11 @@
 /*
  * What programs say on stderr: one line, the program's name first.
  *
- * Under systemd (JOURNAL_STREAM set) each line starts with its priority as
- * "<N>", which the journal takes off and keeps.  Control characters in the
- * text are written as '?', so that input can forge no line.
+ * Where stderr is the journal (JOURNAL_STREAM says so) each line starts with
+ * its priority as "<N>", which the journal takes off and keeps; and what
+ * concerns a session or a project key goes there by its own protocol instead,
+ * with the fields RR_SESSION and RR_KEY.  Control characters in the text are
+ * written as '?', so that input can forge no line and no field.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -20,7 +22,8 @@ enum log_level {
 /*
  * Call first in main(): remembers the program's name and, from then on,
  * drops what is less severe than 'most' (LOG_LEVEL_WARN shows errors and
- * warnings).
+ * warnings).  With RR_LOG_SESSION in the environment, all but the last words
+ * of log_die() are about that session.
  */
 void log_init(const char *progname, enum log_level most);
 
@@ -36,6 +39,14 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The same about a session, a project key, or both; NULL for one that it is
+ * not about.  The text should name them all the same: only the journal has
+ * fields.
+ */
+void log_about(enum log_level level, const char *session, const char *key,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* log_err(), then exit(status). */
 void log_die(int status, const char *fmt, ...)

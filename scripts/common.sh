@@ -16,6 +16,23 @@ say() {
 	printf '%s: %s\n' "$program" "$*" >&2
 }
 
+# tell ID TEXT...: a line on stdout, about a session. Where that is the journal
+# it gets the session as a field, as lib/log.h has it.
+tell() {
+	local id=$1 here
+	shift
+	{
+		here=$(stat -Lc %d:%i /dev/fd/3)
+	} 3>&1
+	[[ ${JOURNAL_STREAM-} == "$here" ]] &&
+	    logger --journald <<-EOF || echo "$*"
+	PRIORITY=6
+	SYSLOG_IDENTIFIER=$program
+	RR_SESSION=$id
+	MESSAGE=$program: $*
+	EOF
+}
+
 # Each setting that something of rrpipe reads: its name, what check_setting
 # asks of it, and what it is if nobody sets it. rrpipe.conf(5) has the same.
 # shellcheck disable=SC2016,SC2088 # for people to read

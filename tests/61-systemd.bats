@@ -353,6 +353,67 @@ settings() {
 	none_failed
 }
 
+@test "the journal knows which session and which key" {
+	local id open uri
+	id=$(<"$BATS_FILE_TMPDIR/id")
+	# The janitor's word, of the unit and with a priority.
+	inside journalctl --sync
+	inside journalctl -u rr-janitor "RR_SESSION=$id" -o json >said
+	jq -se --arg id "$id" 'length == 1 and .[0].PRIORITY == "6" and
+	    .[0].MESSAGE == "rr-janitor: \($id) stopped" and
+	    .[0].SYSLOG_IDENTIFIER == "rr-janitor"' said
+
+	# A key that is over its limit, and one whose program fails.
+	printf '%s\n' 'few * opens=1' 'jq * filter=/etc/rrpipe/bad.jq' \
+	    >"$BATS_FILE_TMPDIR/root/etc/rrpipe/keys"
+	echo 'if .bad then error else . end' \
+	    >"$BATS_FILE_TMPDIR/root/etc/rrpipe/bad.jq"
+	settings 'RR_COLLECT_OPTIONS=-k /etc/rrpipe/keys'
+	inside systemctl restart rr-collect
+	wait_until 20 is_ready
+	for _ in 1 2 3; do
+		on_net curl -sS -o /dev/null -X POST "$COLLECTOR/v1/sessions?key=few"
+	done
+	open=$(on_net curl -sSf -X POST "$COLLECTOR/v1/sessions?key=jq")
+	id=$(jq -r .id <<<"$open")
+	on_net curl -sSf -o /dev/null --data-binary '{"bad":1}' \
+	    "$COLLECTOR/v1/sessions/$id/lines?token=$(jq -r .token <<<"$open")"
+	inside journalctl --sync
+	inside journalctl -u rr-collect RR_KEY=few -p warning -o cat >said
+	diff said - <<<'rr-collect: key few: its recorders open more than opens= allows, and are slowed down'
+	inside journalctl RR_KEY=jq -o json >said
+	jq -se --arg id "$id" 'length == 1 and .[0].PRIORITY == "4" and
+	    .[0].RR_SESSION == $id' said
+	settings
+	inside systemctl restart rr-collect
+	wait_until 20 is_ready
+
+	# What the pipeline of a watched session says, and who runs it.
+	uri=$(inside s2-stream name "$id")
+	start nsenter -t "$(leader)" -n curl -sN \
+	    "$DASHBOARD/api/sessions/$id/live?from=0"
+	wait_until 20 grep -q '^event: tail' "${pid?}.out"
+	printf '%s\n' ':batch tab=1 batch=1' '{"n":1}' :end \
+	    ':batch tab=1 batch=5' '{"n":5}' :end | rr-frame >two
+	on_net env S2_ACCOUNT_ENDPOINT=http://127.0.0.1:8790 \
+	    S2_BASIN_ENDPOINT=http://127.0.0.1:8790 s2-append "$uri" <two
+	wait_until 20 grep -q '"n":5' "$pid.out"
+	send KILL "$(stage rr-view.service rr-reassemble | head -n 1)"
+	wait_until 20 heard "$id" 'rr-reassemble: gap: tab 1, batches 2 to 4 *'
+	wait_until 20 heard "$id" "sse-bridge: live $id is started again*"
+	none_failed
+}
+
+# heard ID PATTERN: the dashboard's unit said so of a session.
+heard() {
+	local line
+	while read -r line; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $line != $2 ]] || return 0
+	done < <(inside journalctl -u rr-view "RR_SESSION=$1" -o cat)
+	return 1
+}
+
 @test "a wrong setting is told once, and the right one heals" {
 	settings 'RR_COLLECT_OPTIONS=--nosuch'
 	run inside systemctl restart rr-collect

@@ -24,6 +24,7 @@ enum {
 #define CONTENT_JSON	"application/json"
 #define CONTENT_TEXT	"text/plain; charset=utf-8"
 #define WEB_CACHE	"public, max-age=300"
+#define KEY_NEWS_MS	60000	/* between two words about a key in the log */
 
 /* ---- answers ---- */
 
@@ -327,6 +328,16 @@ check_address_rate(struct http_request *r, const struct post *p)
 	return -1;
 }
 
+/* True if the log may hear of this key again: once a minute. */
+static bool
+is_news(const struct ingest *in, struct key *k)
+{
+	if (k->told != 0 && in->store.now - k->told < KEY_NEWS_MS)
+		return false;
+	k->told = in->store.now;
+	return true;
+}
+
 /* Too many with this key: -1, and it is refused. */
 static int
 check_key_rate(struct http_request *r, const struct post *p)
@@ -339,6 +350,11 @@ check_key_rate(struct http_request *r, const struct post *p)
 
 	if (wait == 0)
 		return 0;
+	if (is_news(in, k))
+		log_about(LOG_LEVEL_WARN, p->kind == POST_OPEN ? NULL : p->id,
+		    k->name, "key %s: its recorders %s more than %s= allows, "
+		    "and are slowed down", k->name, p->kind == POST_OPEN ?
+		    "open" : "post", p->kind == POST_OPEN ? "opens" : "posts");
 	refuse_slow(r, p, REASON_KEY_RATE, wait);
 	return -1;
 }
@@ -904,6 +920,7 @@ add_known(struct http_request *r, struct post *p)
 static int
 filter_lines(struct http_request *r, struct post *p)
 {
+	struct ingest *in = r->arg;
 	struct judgement j;
 
 	if (p->key->filter != NULL) {
@@ -912,6 +929,11 @@ filter_lines(struct http_request *r, struct post *p)
 			    "no memory");
 			return -1;
 		}
+		if (p->failed > 0 && is_news(in, p->key))
+			log_about(LOG_LEVEL_WARN, p->id, p->key->name,
+			    "key %s: its program failed on %u events of "
+			    "session %s, which are left out", p->key->name,
+			    p->failed, p->id);
 		/* All may be gone; what is there is as good as before. */
 		body_judge_lines(&p->body, &j);
 		p->full = j.full;

@@ -40,6 +40,7 @@ struct key {
 	struct jqprog *filter;	/* or NULL */
 	struct rate opens_rate, posts_rate;
 	struct bucket opens, posts;
+	uint64_t told;		/* ms: when the log last heard of it */
 };
 
 /* A key stays where it is, even one that is revoked, until keys_free(). */

@@ -637,8 +637,9 @@ see(void *arg, const struct ring_record *r)
 	if (r->later) {
 		/* What it holds is not known, so nothing is added to it. */
 		if (!s->stopped)
-			log_warn("session %s was written by a later version; "
-			    "its recorder is told to open a new one", s->id);
+			log_about(LOG_LEVEL_WARN, s->id, NULL, "session %s was "
+			    "written by a later version; its recorder is told "
+			    "to open a new one", s->id);
 		s->stopped = true;
 		return;
 	}

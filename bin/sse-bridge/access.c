@@ -110,12 +110,10 @@ static void
 audit(const struct server *s, const char *what, const char *id,
     const char *how, const struct person *p)
 {
-	void (*say)(const char *, ...) = login_is_needed(s->login) ?
-	    log_notice : log_info;
-
-	say("audit: %s%s%s %s %s from %s", what, id == NULL ? "" : " ",
-	    id == NULL ? "" : id, how, p->name[0] == '\0' ? "-" : p->name,
-	    p->address);
+	log_about(login_is_needed(s->login) ? LOG_LEVEL_NOTICE :
+	    LOG_LEVEL_INFO, id, NULL, "audit: %s%s%s %s %s from %s", what,
+	    id == NULL ? "" : " ", id == NULL ? "" : id, how,
+	    p->name[0] == '\0' ? "-" : p->name, p->address);
 }
 
 /* Views that were told of, the latest ones: who, from where, of what. */

@@ -329,9 +329,9 @@ append(struct channel *ch, const struct sse_message *from, uint64_t seq)
 	if (seq >= ch->seen)
 		ch->seen = seq + 1;
 	if (m == NULL) {
-		log_warn("a message of session %s is over %u bytes, or there "
-		    "is no memory: its viewers resync", ch->id,
-		    HUB_MESSAGE_MAX);
+		log_about(LOG_LEVEL_WARN, ch->id, NULL, "a message of session "
+		    "%s is over %u bytes, or there is no memory: its viewers "
+		    "resync", ch->id, HUB_MESSAGE_MAX);
 		channel_forget(ch);
 		ch->base = ch->seen;
 		return;
@@ -470,7 +470,8 @@ channel_down(struct channel *ch)
 	/* What always ends at the same place is tried ever more seldom. */
 	if (ch->next > ch->start || loop_now() - ch->since > HUB_RESTART_MAX_MS)
 		ch->delay = HUB_RESTART_MS;
-	log_warn("live %s is started again in %u ms", ch->id, ch->delay);
+	log_about(LOG_LEVEL_WARN, ch->id, NULL, "live %s is started again in "
+	    "%u ms", ch->id, ch->delay);
 	ch->state = DOWN;
 	ch->due = loop_now() + ch->delay;
 	ch->delay = ch->delay * 2 < HUB_RESTART_MAX_MS ? ch->delay * 2 :
@@ -543,7 +544,8 @@ take_lines(struct channel *ch)
 			break;
 		begin_viewers(ch);
 		if (sse_line(&ch->sse, line, len, &why) == -1) {
-			log_err("live %s wrote a bad line %llu: %s", ch->id,
+			log_about(LOG_LEVEL_ERR, ch->id, NULL, "live %s wrote "
+			    "a bad line %llu: %s", ch->id,
 			    (unsigned long long)ch->in.number, why);
 			return -1;
 		}
@@ -551,8 +553,8 @@ take_lines(struct channel *ch)
 			return -1;
 	}
 	if (got == -1) {
-		log_err("live %s wrote a line of over %u bytes", ch->id,
-		    LINE_MAX_BYTES);
+		log_about(LOG_LEVEL_ERR, ch->id, NULL, "live %s wrote a line "
+		    "of over %u bytes", ch->id, LINE_MAX_BYTES);
 		return -1;
 	}
 	sse_pause(&ch->sse);
@@ -587,8 +589,8 @@ out_ready(void *arg, uint32_t events)
 	if (lines_fill(&ch->in) == -1) {
 		if (errno == EAGAIN)
 			return;
-		log_err("cannot read from live %s: %s", ch->id,
-		    strerror(errno));
+		log_about(LOG_LEVEL_ERR, ch->id, NULL, "cannot read from live "
+		    "%s: %s", ch->id, strerror(errno));
 		channel_down(ch);
 		return;
 	}
@@ -617,7 +619,8 @@ exit_ready(void *arg, uint32_t events)
 		settle(ch);
 		return;
 	}
-	log_info("live %s ended with status %d", ch->id, status);
+	log_about(LOG_LEVEL_INFO, ch->id, NULL, "live %s ended with status %d",
+	    ch->id, status);
 	ended = status == EXIT_OK || status == EXIT_GAPS;
 	if (ended && ch->fenced) {
 		channel_end(ch, "stopped");
@@ -710,8 +713,8 @@ touch(struct channel *ch, uint64_t now)
 	fd = openat(ch->hub->watched, ch->id, O_WRONLY | O_CREAT | O_NOFOLLOW |
 	    O_CLOEXEC, 0644);
 	if (fd == -1 || futimens(fd, NULL) == -1)
-		log_warn("cannot touch the file for watched session %s: %s",
-		    ch->id, strerror(errno));
+		log_about(LOG_LEVEL_WARN, ch->id, NULL, "cannot touch the file "
+		    "for watched session %s: %s", ch->id, strerror(errno));
 	if (fd != -1)
 		close(fd);
 }
@@ -885,8 +888,8 @@ hub_tick(struct hub *h, uint64_t now)
 		if (ch->state == RUNNING) {
 			begin_viewers(ch);
 		} else if (pipeline_start(ch) == -1) {
-			log_err("cannot start live %s: %s", ch->id,
-			    strerror(errno));
+			log_about(LOG_LEVEL_ERR, ch->id, NULL, "cannot start "
+			    "live %s: %s", ch->id, strerror(errno));
 			channel_down(ch);
 		}
 	}

@@ -185,6 +185,15 @@ count_running(struct run *run, int n)
 
 static void start_waiting(struct queue *q);
 
+/* The session that it is of, or NULL. */
+static const char *
+session_of(const struct run *run)
+{
+	const char *id = run->argv[1];
+
+	return id != NULL && session_id_is_valid(id, strlen(id)) ? id : NULL;
+}
+
 static void
 exit_ready(void *arg, uint32_t events)
 {
@@ -195,7 +204,8 @@ exit_ready(void *arg, uint32_t events)
 	if (child_reap(&run->child, &run->status) != 1)
 		run->status = EXIT_OTHER;
 	if (!succeeded(run))
-		log_info("%s %s ended with status %d", run->argv[0],
+		log_about(LOG_LEVEL_INFO, session_of(run), NULL,
+		    "%s %s ended with status %d", run->argv[0],
 		    run->argv[1] == NULL ? "" : run->argv[1], run->status);
 	run->stage = EXITED;
 	count_command(run->name, succeeded(run));

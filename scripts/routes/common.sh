@@ -7,6 +7,9 @@ set -euo pipefail
 . "${0%/*}/../common.sh"
 defaults
 
+# What they have to say is about that session.
+[[ ! ${1-} =~ ^[a-z0-9]{25}$ ]] || export RR_LOG_SESSION=$1
+
 # What one process of a command may take, whatever is in the session that it
 # reads; sse-bridge(1) tells how many there are. A limit that is lower already
 # stays.
