@@ -224,6 +224,24 @@ ensure_basin() {
 	    create-on-append=no >/dev/null
 }
 
+# log_audit TEXT: one line to the system log of what somebody did in the shell.
+# What the dashboard does by these commands it tells of itself.
+log_audit() {
+	[[ -z ${RR_AUDITED-} ]] || return 0
+	logger -p user.notice -t rr -- "audit: $1 by $(id -un) in the shell" \
+	    2>/dev/null || :
+}
+
+# scratch NAME: sets NAME to an empty file below TMPDIR that has no name there,
+# so that nothing of it is left however this ends.
+scratch() {
+	local file fd
+	file=$(mktemp) || die 1 "cannot write below '${TMPDIR:-/tmp}' (TMPDIR)"
+	exec {fd}<>"$file"
+	rm -f -- "$file"
+	printf -v "$1" '/proc/self/fd/%s' "$fd"
+}
+
 # whole_id ID: prints the id that begins so. A whole one is not asked for.
 whole_id() {
 	if [[ ${#1} -eq 25 ]]; then

@@ -300,7 +300,10 @@ counted() {
 	    "$DATA/gen-session-shop.ndjson")
 	run -78 rr redact "$id" '.['
 	run -1 rr redact "$id" 'if .type == 5 then . else error("no") end'
-	[[ $output == *"the program failed on events
+	[[ $output == *"the program failed on event 1: no
+rr-redact: $id is as it was" ]]
+	run -1 rr redact "$id" 'if .data.href? then 7 else . end'
+	[[ $output == *"the program failed on event 1: it makes no single object
 rr-redact: $id is as it was" ]]
 	run -1 rr redact -m '1' "$id" .
 	rr cat "$id" | cmp - "$DATA/gen-session-shop.ndjson"
@@ -343,7 +346,7 @@ shims() {
 	for name in "$BUILD"/bin/*; do
 		name=${name##*/}
 		case $name in
-		rr | rr-redact) ln -s "$(readlink -f "$BUILD/bin/$name")" bin/ ;;
+		rr | rr-redact | rr-cut) ln -s "$(readlink -f "$BUILD/bin/$name")" bin/ ;;
 		*)
 			cat >"bin/$name" <<-EOF
 			#!/bin/bash
@@ -379,7 +382,8 @@ whole() {
 	    rr-reassemble >should
 	shims
 	id=$(rr import "$DATA/real-stats-test-page.ndjson")
-	export KILL_BY=KILL
+	export KILL_BY=KILL TMPDIR=$PWD/tmp
+	mkdir tmp
 	for ((n = 2;; n += 3)); do
 		rm -f count
 		start env PATH="$PWD/bin:$PATH" KILL_AT=$n \
@@ -393,6 +397,35 @@ whole() {
 	[ "$n" -gt 15 ]
 	whole
 	run -66 rr cat "$id"
+	# No file of it is left.
+	[ "$(find tmp -type f)" = '' ]
+}
+
+@test "cut: killed anywhere, what is stopped is whole, and no file is left" {
+	local id n other
+	id=$(rr import "$DATA/real-stats-test-page.ndjson")
+	other=$(rr cut "$id" 0:02 0:05)
+	rr cat "$other" >should
+	rr rm -f "$other"
+	shims
+	export KILL_BY=KILL TMPDIR=$PWD/tmp
+	mkdir tmp
+	for ((n = 3;; n += 5)); do
+		rm -f count
+		start env PATH="$PWD/bin:$PATH" KILL_AT=$n \
+		    "$PWD/bin/rr" cut "$id" 0:02 0:05
+		ended "$pid" && break
+		rr cat "$id" | cmp - "$DATA/real-stats-test-page.ndjson"
+		rr-ls -j | jq -r '.sessions[] | "\(.id) \(.state)"' |
+		    while read -r other state; do
+			[[ $other != "$id" ]] || continue
+			[[ $state != stopped ]] || rr cat "$other" | cmp - should
+			rr rm -f "$other"
+		done
+	done
+	[ "$n" -gt 10 ]
+	rr cat "$(<"$BATS_TEST_TMPDIR/$pid.out")" | cmp - should
+	[ "$(find tmp -type f)" = '' ]
 }
 
 @test "redact: ended by a signal, it says which is whole" {

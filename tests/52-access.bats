@@ -519,6 +519,67 @@ real_session() {
 	    sse-bridge -l 127.0.0.1:0 -t users -u X-User
 }
 
+@test "the shell: what is deleted, exported and rewritten is in the system log" {
+	local id new other want
+	mkdir bin
+	# shellcheck disable=SC2016 # expanded when it is run
+	printf '#!/bin/sh\necho "$*" >>"%s/said"\n' "$PWD" >bin/logger
+	chmod +x bin/logger
+	export PATH=$PWD/bin:$PATH
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	other=$(rr import "$DATA/fixture-iframe.ndjson")
+	rr export "$id" file
+	rr export --html "$id" >/dev/null
+	new=$(rr redact "$id" .)
+	rr rm -f "$new" >/dev/null
+	# What does nothing says nothing; but an export is told of as it begins,
+	# since whoever leaves in the middle has read what came before.
+	run -66 rr rm -f "$new"
+	run -66 rr export "$new"
+	run -1 rr redact "$other" error
+	rr rm -n "$other" 2>/dev/null
+	want=$(printf '%s\n' "export $id" "export $id" "redact $id to $new" \
+	    "delete $new" "export $new" |
+	    sed "s/.*/-p user.notice -t rr -- audit: & by $(id -un) in the shell/")
+	[ "$(<said)" = "$want" ] || fail "$(<said)"
+
+	# Of what the dashboard does, sse-bridge tells, by the name of who did it.
+	serve -x "$ROOT/scripts/routes"
+	[ "$(ask GET "/api/sessions/$other/export" "bearer:$vic")" = 200 ]
+	[ "$(ask DELETE "/api/sessions/$other" "bearer:$del")" = 200 ]
+	[ "$(jq -r 'keys_unsorted | join(" ")' body)" = \
+	    'deleted stream records begun user at' ]
+	grep -q "audit: delete $other by del from 127.0.0.1" "$log"
+	[ "$(<said)" = "$want" ]
+	# Without a logger it is not told of, and done all the same.
+	printf '#!/bin/sh\nexit 1\n' >bin/logger
+	other=$(rr import "$DATA/fixture-iframe.ndjson")
+	rr rm -f "$other" >receipt
+	[ "$(jq -r .deleted receipt)" = "$other" ]
+}
+
+@test "rr rm: what the preview and the receipt tell" {
+	local a b
+	a=$(rr import -m '{"user":"ann \u0007","url":"https://a.example/"}' \
+	    "$DATA/fixture-iframe.ndjson")
+	b=$(rr import -m '{"user":"bob"}' "$DATA/fixture-iframe.ndjson")
+	rr rm -n "$a" "$b" >preview 2>total
+	rr-ls -j "$a" "$b" >known
+	[ "$(awk '{ print $1, $4, $5 }' preview)" = \
+	    "$(jq -r '"\(.id) \(.records)r \(.bytes / 100 | round / 10)kB"' known)" ]
+	grep -qF 'ann ?  https://a.example/' preview
+	[[ $(<total) =~ ^"2 sessions, $(jq -s 'map(.records) | add' known) records, $(jq -s 'map(.bytes) | add' known) bytes of events, begun "20.*Z\ to\ 20.*Z$ ]]
+	rr rm -f "$a" "$b" >receipt
+	diff <(jq -c '[.id, .stream, .records, .user]' known) \
+	    <(jq -c '[.deleted, .stream, .records, .user]' receipt)
+	# On a terminal it tells how far it is.
+	a=$(rr import "$DATA/fixture-iframe.ndjson")
+	b=$(rr import "$DATA/fixture-iframe.ndjson")
+	run -0 script -qec "rr rm $a $b" /dev/null <<<y
+	[[ $output == *'Delete 2 of them, for good?'*'2 of 2'* ]]
+	run -66 rr-ls -j "$a"
+}
+
 @test "rr token: what it makes is taken, and the examples of its page" {
 	local token
 	rm users

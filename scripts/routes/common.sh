@@ -6,6 +6,7 @@ set -euo pipefail
 # shellcheck source=../common.sh
 . "${0%/*}/../common.sh"
 defaults
+export RR_AUDITED=1	# by sse-bridge
 
 # What they have to say is about that session.
 [[ ! ${1-} =~ ^[a-z0-9]{25}$ ]] || export RR_LOG_SESSION=$1
