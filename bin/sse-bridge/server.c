@@ -475,13 +475,7 @@ static const struct api_route {
 static void
 refuse_method(struct http_request *r, const char *allow)
 {
-	struct http_header headers[] = {
-		server_api_headers[0], { "Allow", allow }, { NULL, NULL },
-	};
-	static const char body[] = "{\"error\":\"wrong method\"}\n";
-
-	count_refused(405);
-	http_reply(r, 405, JSON_TYPE, body, sizeof body - 1, headers);
+	server_error_with(r, 405, "wrong method", "Allow", allow);
 }
 
 /* The path below /api, with ID in the place of one; true if there is one. */
