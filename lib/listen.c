@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exits.h"
+
 static int
 fail(int fd, const char **why, const char *text)
 {
@@ -201,6 +203,13 @@ listen_open(const char *spec, bool shared, const char **why)
 	if (strncmp(spec, "unix:", 5) == 0)
 		return open_unix(spec + 5, why);
 	return open_tcp(spec, shared, why);
+}
+
+int
+listen_exit(int e)
+{
+	return e == 0 ? EXIT_USAGE : e == EADDRINUSE ? EXIT_TRYAGAIN :
+	    EXIT_CONFIG;
 }
 
 const char *

@@ -29,6 +29,13 @@
 int listen_open(const char *spec, bool shared, const char **why);
 
 /*
+ * The exit status of a program whose listen_open() failed with this errno: 64
+ * it was not understood, 75 somebody else has the address, 78 it cannot be
+ * used.
+ */
+int listen_exit(int e);
+
+/*
  * Where a listening socket can be reached: "127.0.0.1:8080", "[::1]:8080",
  * "unix:/run/x".  Returns name.
  */

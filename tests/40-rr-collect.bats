@@ -87,6 +87,25 @@ SNAP='{"type":4,"timestamp":1767225600000,"data":{"href":"/"}}
 	run -78 rr-collect -S secret
 	# Its pipes must be pipes.
 	run -64 rr-collect -l 127.0.0.1:0 </dev/null
+	run -78 bash -c 'ulimit -n 60; exec rr-collect -l 127.0.0.1:0'
+	[ "$output" = 'rr-collect: only 60 descriptors are allowed; see ulimit -n' ]
+}
+
+@test "rr-collect, sse-bridge: an address that is taken is to be tried again" {
+	local taken option
+	taken=127.0.0.1:$(free_port)
+	start sse-bridge -v -l "$taken"
+	wait_until 10 grep -q listening "$pid.err"
+	for option in -l -M; do
+		run -75 rr-collect -l 127.0.0.1:0 "$option" "$taken" </dev/null
+		[[ ${lines[-1]} == *'Address already in use' ]]
+		run -75 sse-bridge -l 127.0.0.1:0 "$option" "$taken"
+		[[ $output == *'Address already in use' ]]
+		run -78 rr-collect -l 127.0.0.1:0 "$option" unix:no/such </dev/null
+		run -78 sse-bridge -l 127.0.0.1:0 "$option" unix:no/such
+		run -64 rr-collect -l 127.0.0.1:0 "$option" what </dev/null
+		run -64 sse-bridge -l 127.0.0.1:0 "$option" what
+	done
 }
 
 @test "rr-collect: of many that make the secret file each finds a whole one" {

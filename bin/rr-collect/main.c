@@ -251,6 +251,9 @@ raise_limit(struct http_limits *l)
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= need)
 		return;
 	r.rlim_cur = r.rlim_max < need ? r.rlim_max : need;
+	if (r.rlim_cur <= DESCRIPTORS_ELSE)
+		log_die(EXIT_CONFIG, "only %llu descriptors are allowed; see "
+		    "ulimit -n", (unsigned long long)r.rlim_cur);
 	if (setrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur < need) {
 		log_warn("only %llu descriptors are allowed, so there will "
 		    "be at most %llu connections; see ulimit -n",
@@ -336,10 +339,11 @@ set_up_http(struct collector *c)
 	for (int i = 0; i < o->nlisten; i++) {
 		c->listeners[i] = listen_open(o->listen[i], o->shared, &why);
 		if (c->listeners[i] == -1 && errno == 0)
-			log_die(EXIT_USAGE, "-l %s: %s", o->listen[i], why);
+			log_die(listen_exit(0), "-l %s: %s", o->listen[i],
+			    why);
 		if (c->listeners[i] == -1)
-			log_die(EXIT_CONFIG, "-l %s: %s: %s", o->listen[i],
-			    why, strerror(errno));
+			log_die(listen_exit(errno), "-l %s: %s: %s",
+			    o->listen[i], why, strerror(errno));
 		if (http_listen(c->http, c->listeners[i]) == -1)
 			log_die(EXIT_OTHER, "-l %s: %s", o->listen[i],
 			    strerror(errno));
@@ -377,9 +381,9 @@ set_up_metrics(struct collector *c)
 		return;
 	c->metrics = metrics_listen(spec, write_metrics, c, &why);
 	if (c->metrics == NULL && errno == 0)
-		log_die(EXIT_USAGE, "-M %s: %s", spec, why);
+		log_die(listen_exit(0), "-M %s: %s", spec, why);
 	if (c->metrics == NULL)
-		log_die(EXIT_CONFIG, "-M %s: %s: %s", spec, why,
+		log_die(listen_exit(errno), "-M %s: %s: %s", spec, why,
 		    strerror(errno));
 }
 

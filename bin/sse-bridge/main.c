@@ -179,7 +179,7 @@ listen_on(struct http *http, struct server *s, const struct options *o,
 	int fd;
 
 	if ((fd = listen_open(spec, false, &why)) == -1)
-		log_die(errno == 0 ? EXIT_USAGE : EXIT_OTHER,
+		log_die(listen_exit(errno),
 		    "cannot listen on '%s': %s%s%s", spec, why,
 		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
 	listen_name(fd, name);
@@ -232,7 +232,7 @@ listen_for_metrics(const char *spec, struct figures *f)
 		return NULL;
 	m = metrics_listen(spec, write_metrics, f, &why);
 	if (m == NULL)
-		log_die(errno == 0 ? EXIT_USAGE : EXIT_OTHER,
+		log_die(listen_exit(errno),
 		    "cannot listen on '%s' (-M): %s%s%s", spec, why,
 		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
 	return m;
