@@ -121,6 +121,28 @@ bad() {
 	lines_of '{"a":1}' '{"a":2}' '{"a":1}' | cmp - out
 }
 
+@test "rr-frame: an array of long events, in pieces of any size" {
+	local n=5001 i
+	{
+		printf '[{"x":"'
+		head -c 50000000 /dev/zero | tr '\0' a
+		printf '"},\n{"x":"'
+		head -c 30000000 /dev/zero | tr '\0' b
+		printf '"}]'
+	} >array
+	# So that it looks at the first again when there is twice as much. (Should
+	# the pieces run together, there is less to be seen.)
+	{
+		head -c "$n" array
+		for ((i = n - 1; n < 41000000; n += i, i *= 2)); do
+			read -rt 0.03 <> <(:) || :
+			tail -c "+$((n + 1))" array | head -c "$i"
+		done
+		tail -c "+$((n + 1))" array
+	} | rr-frame -z none | rr-reassemble >lines
+	tr -d '[]' <array | sed 's/,$//' | cmp - <(head -c -1 lines)
+}
+
 @test "rr-frame: a bad line is named, and what is before it is kept" {
 	run -65 --separate-stderr bash -c \
 	    'printf "%s\n" "{\"a\":1}" "{\"a\":2}" "{\"a\":01}" "{}" |

@@ -110,8 +110,11 @@ array_element(struct input *in)
 	if ((r == 0 ? n : (size_t)r) > LINE_MAX_BYTES)
 		bad_element(in, 1, "an event is too long");
 	if (r == 0) {
-		/* So a long one is not looked at over and over. */
-		in->enough = 2 * n;
+		/*
+		 * So a long one is not looked at over and over; the buffer
+		 * takes little more than the longest.
+		 */
+		in->enough = n < LINE_MAX_BYTES / 2 ? 2 * n : LINE_MAX_BYTES;
 		return false;
 	}
 	len = (size_t)r;
