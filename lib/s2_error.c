@@ -110,7 +110,10 @@ s2_json_number(const void *json, size_t n, const char *key, uint64_t *out)
 	return true;
 }
 
-/* Copy the text at a key of an object, if there is one. Its length or -1. */
+/*
+ * Copy the text at a key of an object, if there is one, or as many whole
+ * characters of it as there is room for.  Its length or -1.
+ */
 static ssize_t
 get_text(jv object, const char *key, char *out, size_t size)
 {
@@ -118,10 +121,13 @@ get_text(jv object, const char *key, char *out, size_t size)
 	ssize_t n = -1;
 
 	if (jv_get_kind(v) == JV_KIND_STRING) {
+		const char *text = jv_string_value(v);
+
 		n = jv_string_length_bytes(jv_copy(v));
 		if ((size_t)n >= size)
-			n = size - 1;
-		memcpy(out, jv_string_value(v), n);
+			for (n = size - 1; n > 0 && (text[n] & 0xc0) == 0x80; )
+				n--;
+		memcpy(out, text, n);
 		out[n] = '\0';
 	}
 	jv_free(v);

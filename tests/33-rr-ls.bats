@@ -180,6 +180,26 @@ session() {
 	[[ $output == *"rr-ls: $id: "*"$good live"* ]]
 }
 
+@test "a long word of S2 is cut between characters" {
+	local port id
+	id=$(s2-stream new)
+	port=$(free_port)
+	start node -e 'require("http2").createServer().on("stream", (s, h) => {
+		const list = /^.v1.streams\?/.test(h[":path"]);
+		s.respond({ ":status": list ? 200 : 403 });
+		s.end(JSON.stringify(list ? { has_more: false, streams:
+		    [{ name: process.argv[2], deleted_at: null }] } :
+		    { code: "no", message: "\u{1f600}".repeat(99) }));
+	    }).listen(process.argv[1], "127.0.0.1", () => console.log(1))' "$port" \
+	    "$(s2-stream name "$id" | sed 's,^s2://[^/]*/,,')"
+	wait_until 10 test -s "$pid.out"
+	export S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$port
+	export S2_BASIN_ENDPOINT=http://127.0.0.1:$port
+	run -0 --separate-stderr rr-ls
+	[[ $output == "$id unknown "*"-  read: S2 answered 403 no: $(
+	    printf '😀%.0s' {1..79})" ]]
+}
+
 @test "ids by their beginnings" {
 	new_basin
 	local a b c
