@@ -585,6 +585,11 @@ real_session() {
 	rm users
 	token=$(rr token users eve delete)
 	[ "$(stat -c %a users)" = 600 ]
+	# A last line without its end is still a line.
+	printf 'zoe view -' >>users
+	rr token users kim view
+	grep -qx 'zoe view -' users
+	grep -q '^kim view ' users
 	run -64 rr token users eve
 	[ "$output" = "rr-token: 'users' has a line for eve: take that out first" ]
 	run -64 rr token users 'a b'
