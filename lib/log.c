@@ -68,8 +68,12 @@ format(char *line, size_t n, const char *fmt, va_list ap)
 
 	if (len > LOG_LINE_MAX - 2)
 		len = LOG_LINE_MAX - 2;
+	/* No text of others moves the cursor: C0, DEL, and C1 as UTF-8. */
 	for (i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f ||
+		    ((unsigned char)line[i] < 0xa0 && i > 0 &&
+		    (unsigned char)line[i] >= 0x80 &&
+		    (unsigned char)line[i - 1] == 0xc2))
 			line[i] = '?';
 	return len;
 }

@@ -485,6 +485,12 @@ the program failed on 3 events' 1 rr-reassemble -f 7 in
 	done
 }
 
+@test "rr-reassemble: what a program says of an event is harmless on a terminal" {
+	printf '{"x":"a\\u001b[2J\302\233m\302\240\303\233\177"}\n' | rr-frame >in
+	check '' $'the program failed on an event: a?[2J\302?m\302\240\303\233?' 1 \
+	    rr-reassemble -f 'error(.x)' in
+}
+
 @test "rr-reassemble: RePlaya's recordings" {
 	local file
 	for file in "$DATA"/*.ndjson; do
