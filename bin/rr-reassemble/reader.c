@@ -247,6 +247,16 @@ lost_before(struct reader *r, struct tab *t, uint32_t first,
 	return 0;
 }
 
+/* The program cannot take an event: it is left out. */
+static int
+program_failed(struct reader *r, const char *why, size_t len)
+{
+	if (r->failed++ == 0)
+		log_warn("the program failed on an event: %.*s", (int)len,
+		    why);
+	return 0;
+}
+
 /* Print one event, or what the program makes of it. */
 static int
 filtered(struct reader *r, const char *event, size_t len)
@@ -255,23 +265,22 @@ filtered(struct reader *r, const char *event, size_t len)
 	struct scan s;
 
 	if (r->o.program != NULL) {
+		/* Who wrote it may not have been rr-frame. */
+		if (scan_event(event, len, &s) == -1)
+			return program_failed(r, s.why, strlen(s.why));
 		switch (jqprog_run(r->o.program, event, len, true, made)) {
 		case JQPROG_SAME:
 			break;
 		case JQPROG_CHANGED:
 			event = (const char *)buf_bytes(made);
 			len = buf_size(made);
-			if (scan_event(event, len, &s) == 0)
-				break;
-			buf_clear(made);
-			buf_addf(made, "%s", s.why);
-			/* FALLTHROUGH */
+			if (scan_event(event, len, &s) == -1)
+				return program_failed(r, s.why,
+				    strlen(s.why));
+			break;
 		case JQPROG_FAILED:
-			if (r->failed++ == 0)
-				log_warn("the program failed on an event: "
-				    "%.*s", (int)buf_size(made),
-				    (const char *)buf_bytes(made));
-			return 0;
+			return program_failed(r, (const char *)buf_bytes(made),
+			    buf_size(made));
 		case JQPROG_NONE:
 			return 0;
 		default:
