@@ -138,14 +138,19 @@ fuzz: $(BUILD)/bin/rr-frame
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(SANFUZZ)' \
 		$(FUZZ:%=build-fuzz/bin/%)
 	@RR_FRAME=$(BUILD)/bin/rr-frame tests/fuzz/run $(SECONDS) $(FUZZ)
-PARSERS := $(filter-out %/rr-reassemble.o,$(patsubst %.c,$(BUILD)/obj/%.o,\
-	$(wildcard bin/rr-reassemble/*.c))) \
-	$(BUILD)/obj/bin/s2-append/input.o
-$(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(PARSERS) \
+# What each needs of a program, and those that are not here of these two.
+PARTS_fuzz_body  := rr-collect/body rr-collect/replaya rr-collect/index
+PARTS_fuzz_sse   := sse-bridge/sse
+PARTS_fuzz_where := rr-ls/where rr-ls/show
+PARSERS := $(patsubst bin/%.c,%,$(filter-out %/rr-reassemble.c,\
+	$(wildcard bin/rr-reassemble/*.c))) s2-append/input
+.SECONDEXPANSION:
+$(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(addprefix \
+		$(BUILD)/obj/bin/,$$(addsuffix .o,$$(or $$(PARTS_$$(@F)),$$(PARSERS)))) \
 		$(BUILD)/lib/librr.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=fuzzer $(SANFUZZ) -o $@ $^ -ljq -lzstd -lm \
-		$(LIBS_common)
+	$(CC) -fsanitize=fuzzer $(SANFUZZ) -o $@ $^ $(LIBS_rr-collect) \
+		-lzstd -lm $(LIBS_common)
 
 # make bench: figures beside yardsticks, in one run (tests/bench/README.md).
 BENCH := codec gen_units viewers load

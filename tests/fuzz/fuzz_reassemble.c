@@ -41,9 +41,11 @@ put_right(unsigned char *p, size_t n)
 
 /* Read them, 'piece' bytes at a time; the size of what is written. */
 static off_t
-read_all(const unsigned char *p, size_t n, size_t piece, bool directives)
+read_all(const unsigned char *p, size_t n, size_t piece, bool directives,
+    struct jqprog *program)
 {
-	struct reader_options o = { .directives = directives };
+	struct reader_options o = { .directives = directives,
+	    .program = program };
 	struct buf b = BUF_INIT(1 << 24);
 	struct reader r;
 	size_t some, bad;
@@ -71,6 +73,15 @@ read_all(const unsigned char *p, size_t n, size_t piece, bool directives)
 	return size;
 }
 
+static struct jqprog *program;
+
+/* Its memory is not seen to be in use. */
+static void
+free_program(void)
+{
+	jqprog_free(program);
+}
+
 int LLVMFuzzerInitialize(int *, char ***);
 int LLVMFuzzerTestOneInput(const unsigned char *, size_t);
 
@@ -80,6 +91,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	log_init("fuzz_reassemble", LOG_LEVEL_ERR);
+	program = jqprog_option(".type?", NULL);
+	atexit(free_program);
 	return 0;
 }
 
@@ -91,8 +104,9 @@ LLVMFuzzerTestOneInput(const unsigned char *p, size_t n)
 	memcpy(copy, p, n);
 	if (n > 0 && p[n - 1] % 4 != 0)
 		put_right(copy, n);
-	assert(read_all(copy, n, n, true) == read_all(copy, n, 7, true));
-	read_all(copy, n, n, false);
+	assert(read_all(copy, n, n, true, NULL) ==
+	    read_all(copy, n, 7, true, NULL));
+	read_all(copy, n, n, false, program);
 	free(copy);
 	return 0;
 }
