@@ -70,3 +70,7 @@ browser() {
 @test "the player's keys, timeline, inspector and search, one by one" {
 	browser player
 }
+
+@test "how sessions ended, and what is said when there is nothing to see" {
+	browser states
+}

@@ -117,7 +117,7 @@ export function watch(id, app) {
     const p = place(url);
     title.textContent = m.title || i.title || p.path || rec.id;
     sub.replaceChildren(h('span', {}, p.host + p.path), m.user || i.user ? h('b', {}, ` ${m.user || i.user}`) : '', h('span.soft', {}, ` ${ago(i.created)}`));
-    const end = ending(i);
+    const end = deleted ? { kind: 'gone', word: 'Deleted', why: 'It is not there any more.' } : ending(i);
     state.textContent = failed?.away ? 'S2 is away' : end.word;
     state.title = failed?.away ? failed.message : end.why;
     state.className = `state ${i.state} ${failed?.away ? 'away' : end.kind}`;
@@ -340,8 +340,8 @@ export function watch(id, app) {
   function gone404() {
     if (rec) {
       veiled('Somebody deleted it while you watched. Nothing of it can be read any more.', 'gone', 'This session was deleted', toList());
-      state.textContent = 'Deleted';
-      state.className = 'state gone';
+      deleted = true;
+      describe();
     } else veiled('It was deleted, or there never was one by this name: look whether the address is whole.', 'gone', 'There is no such session', toList());
   }
 
@@ -355,6 +355,8 @@ export function watch(id, app) {
   async function start() {
     try {
       if (!rec) veiled('Reading the recording');
+      // The player's own document may have failed to come, too.
+      if (failed && !ready) frame.src = 'player.html';
       const info = await api.session(id, signal);
       if (rec) {
         rec.info = info;
