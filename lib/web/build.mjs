@@ -29,17 +29,19 @@ const common = {
   },
 };
 
-// Methods of rrweb that the options given to it never call: frames of other
-// origins that record themselves, and canvases by their drawing commands. Of
-// these the bodies are left out, and with them what only they used.
+// Methods and functions of rrweb that the options given to it never call:
+// frames of other origins that record themselves, canvases by their drawing
+// commands, fonts, hooks. Of these the bodies are left out, and with them what
+// only they used.
 const UNUSED = ['handleMessage', 'transformCrossOriginEvent', 'replaceIds', 'replaceStyleIds', 'replaceIdOnNode',
   'patchRootIdOnNode', 'initCanvasMutationObserver', 'startPendingCanvasMutationFlusher', 'startRAFTimestamping',
-  'flushPendingCanvasMutations', 'flushPendingCanvasMutationFor'];
+  'flushPendingCanvasMutations', 'flushPendingCanvasMutationFor', 'initFontObserver', 'mergeHooks'];
 const lean = {
   name: 'lean',
   setup: ({ onLoad }) => onLoad({ filter: /@rrweb.record.dist.record\.js$/ }, ({ path }) => ({
     contents: UNUSED.reduce((text, name) => {
-      const short = text.replace(new RegExp(`^  ${name}\\((.*)\\) {\\n[^]*?^  }\\n`, 'm'), (_, args) => `  ${name}(${args}) {}\n`);
+      const short = text.replace(new RegExp(`^(  )${name}(\\(.*\\)) {\\n[^]*?^  }\\n|^(function )${name}(\\(.*\\)) {\\n[^]*?^}\\n`, 'm'),
+        (_, method, args, func, its) => `${method || func}${name}${args || its} {}\n`);
       if (short === text) throw new Error(`rrweb has no method ${name}`);
       return short;
     // Of a recording that was stopped it keeps what it observed: we stop often.

@@ -137,14 +137,22 @@ class Rig {
     await context.addInitScript((given) => {
       if (window !== top) return;
       const emitted = [];
+      let saves = 0, left = false; // what the recorder makes as the page is left comes after us
       const save = () => {
         if (!emitted.length) return;
         const tab = window.rr && rr.status ? rr.status().tab : '?';
-        localStorage.setItem('tap ' + performance.timeOrigin + ' ' + Math.random(), JSON.stringify([performance.timeOrigin, tab, performance.now(), emitted.splice(0)]));
+        localStorage.setItem('tap ' + performance.timeOrigin + ' ' + Math.random(), JSON.stringify([performance.timeOrigin, tab, performance.now() + ++saves / 1e4, emitted.splice(0)]));
       };
-      window.rr = { q: [['init', { ...given, onEvent: (text) => emitted.push(window.__brief(text)) }]] };
+      window.rr = { q: [['init', { ...given, onEvent: (text) => {
+        emitted.push(window.__brief(text));
+        if (left) save();
+      } }]] };
       window.__emitted = () => [performance.timeOrigin, rr.status().tab, performance.now(), emitted];
-      addEventListener('pagehide', save);
+      addEventListener('pagehide', () => {
+        save();
+        left = true;
+      });
+      addEventListener('pageshow', () => { left = false; });
     }, options);
     context.on('weberror', (e) => this.complaints.push(String(e.error())));
     return context;

@@ -16,6 +16,8 @@ const FLOOD_CHANGES = 4000;     // mutations, is a flood;
 const FLOOD_SECONDS = 3;        // after so many rrweb is stopped
 const FLOOD_REST = 5e3;         // for this long, twice as long each time
 const REST_MOST = 60e3;         // that the flood goes on, up to this
+const SLICE = 8;                // milliseconds of a task that makes a snapshot's text
+const PIECE = 250;              // of so many nodes at a time
 const CLOCK_STEP = 1000;        // a clock that moves more than this was set
 
 const ERRORS = 100;             // a page, each
@@ -47,6 +49,8 @@ export function capture(opts, shield, sender) {
   let snapChars = 0, sinceChars = 0, snapBegun = 0, snapAt = -1e9, snapMs = 0, snapTimer = 0, snapDue = false;
   let userAt = now();
   let second = 0, secondChars = 0, secondChanges = 0, floods = 0, rest = FLOOD_REST;
+  let line = null;              // events that wait for a snapshot's text,
+  let making = null;            // and what makes it, for so many milliseconds
   let drift = null, shift = sender.ahead;     // of the visitor's clock
 
   /** rrweb's times are Date.now(); one that is set mid-page must not show. */
@@ -68,21 +72,84 @@ export function capture(opts, shield, sender) {
       userAt = at;
       if (sender.touch()) snapshot(true);
     } else if (type === 3 && !asleep && at - userAt > IDLE) sleep();
-    if (type === 4) snapBegun = at;
     steady(e);
+    if (type === 2) return make(e);
     shield.event(e, mirror);
     const text = JSON.stringify(e);
-    if (opts.onEvent) opts.onEvent(text);
-    if (type === 2) {
-      snapAt = now();
-      snapMs = snapAt - snapBegun;
-      snapChars = text.length;
-      sinceChars = 0;
-    } else if (type === 3) sinceChars += text.length;
-    sender.add(text, type, type === 5 && data.tag === 'rr.error');
-    if (type === 3) meter(text.length, source ? 0 : data.adds.length + data.removes.length + data.texts.length + data.attributes.length);
+    if (type === 4) {
+      finish();
+      snapBegun = at;
+      line = [];
+      setTimeout(() => making || drain());      // there may come none
+    }
+    put(text, type, type === 5 && data.tag === 'rr.error');
+    if (type === 3) {
+      sinceChars += text.length;
+      meter(text.length, source ? 0 : data.adds.length + data.removes.length + data.texts.length + data.attributes.length);
+    }
     if (at - snapAt > (sender.ring ? RING_GAP : CHECKOUT_GAP) &&
       (sender.ring || sinceChars > Math.max(2 * snapChars, CHECKOUT_CHARS))) soon();
+  };
+
+  /** Gives a text to the sender; one that comes behind a snapshot waits for it. */
+  const put = (...event) => {
+    if (line) return line.push(event);
+    if (opts.onEvent) opts.onEvent(event[0]);
+    sender.add(...event);
+  };
+  const drain = () => {
+    const all = line || [];
+    line = making = null;
+    for (const event of all) put(...event);
+  };
+
+  /** Makes the text of a snapshot, of a large one in slices: no task of ours is long. */
+  const make = (e) => {
+    const { node, ...rest } = e.data;
+    const job = pieces(node), parts = [], event = ['', 2];
+    let spent = now() - snapBegun;
+    if (!line) line = [];
+    line.push(event);
+    making = (ms) => {
+      const begun = now();
+      let piece;
+      do {
+        piece = job.next();
+        if (piece.value) parts.push(piece.value);
+      } while (!piece.done && now() - begun < ms);
+      snapAt = now();
+      snapMs = spent += snapAt - begun;
+      if (!piece.done) return self.requestIdleCallback ? requestIdleCallback(going, { timeout: 100 }) : setTimeout(going);
+      event[0] = `{"type":2,"data":{"node":${parts.join('')},${JSON.stringify(rest).slice(1)},"timestamp":${e.timestamp}}`;
+      snapChars = event[0].length;
+      sinceChars = 0;
+      drain();
+    };
+    const mine = making, going = () => making === mine && mine(SLICE);
+    making(SLICE);
+  };
+  const finish = () => making && making(Infinity);
+  /** The text of a node in pieces, masked. */
+  const pieces = function* (node) {
+    if (nodes(node) < PIECE) {
+      shield.tree(node, mirror);
+      yield JSON.stringify(node);
+      return;
+    }
+    const { childNodes, ...rest } = node;
+    shield.tree(rest, mirror);
+    yield JSON.stringify(rest).slice(0, -1) + ',"childNodes":[';
+    for (let i = 0; i < childNodes.length; i++) {
+      if (i) yield ',';
+      yield* pieces(childNodes[i]);
+    }
+    yield ']}';
+  };
+  /** How many there are, as far as PIECE. */
+  const nodes = (node) => {
+    let n = 1;
+    for (const child of node.childNodes || []) if ((n += nodes(child)) >= PIECE) break;
+    return n;
   };
 
   /** A page that changes without end keeps its visitor's processor. */
@@ -306,6 +373,7 @@ export function capture(opts, shield, sender) {
 
   return {
     snapshot,
+    finish,
     note,
     get running() {
       return live;
@@ -321,9 +389,13 @@ export function capture(opts, shield, sender) {
       navigation();
       clicks();
     },
-    stop() {
+    /** @param {boolean} [forget] what is not with the sender yet */
+    stop(forget) {
       if (!live) return;
       live = false;
+      if (forget) line = making = null;
+      finish();
+      drain();
       if (asleep) asleep();
       halt();
       for (const fn of undo.splice(0)) fn();

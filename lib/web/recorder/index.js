@@ -72,7 +72,7 @@ function sampled(draw = opts.sample) {
 /** What is recorded from now on, if anything is, is masked by this preset. */
 function shoot() {
   const going = camera && camera.running;
-  if (going) camera.stop();
+  if (going) camera.stop(true);
   shield = privacy(opts);
   camera = capture(opts, shield, sender);
   if (going) camera.start();
@@ -107,6 +107,7 @@ function start() {
     shield = privacy(opts);
     sender = new Sender(opts, keep, {
       snapshot: (anew) => camera && camera.snapshot(anew),
+      finish: () => camera && camera.finish(),
       dead: (reason) => {
         camera.stop();
         state = reason ? 'refused' : 'off';

@@ -76,7 +76,8 @@ export function privacy(opts) {
   const attributes = (attrs, tag, id, mirror) => {
     let el, s, asked = false;
     const see = () => {
-      if (!asked) s = shown(el = mirror.getNode(id));
+      // What is gone already is not shown.
+      if (!asked) s = (el = mirror.getNode(id)) ? shown(el) : false;
       asked = true;
       return s;
     };
@@ -101,7 +102,9 @@ export function privacy(opts) {
     }
   };
 
+  /** Rewrites those of a node and of all in it. */
   const tree = (node, mirror) => {
+    if (open) return;
     if (node.attributes) attributes(node.attributes, node.tagName, node.id, mirror);
     if (node.childNodes) for (const child of node.childNodes) tree(child, mirror);
   };
@@ -118,13 +121,12 @@ export function privacy(opts) {
       maskInputFn: maskInput,
       maskTextFn: maskText,
     },
-    /** Rewrites an event, in place, before its text is made. */
+    tree,
+    /** Rewrites an event but a snapshot, in place, before its text is made. */
     event(e, mirror) {
       const d = e.data;
       if (e.type === 4) d.href = url(d.href);
-      else if (e.type === 2) {
-        if (!open) tree(d.node, mirror);
-      } else if (e.type === 3 && d.source === 0 && !open) {
+      else if (e.type === 3 && d.source === 0 && !open) {
         for (const add of d.adds) tree(add.node, mirror);
         for (const a of d.attributes) {
           const el = mirror.getNode(a.id);

@@ -45,8 +45,8 @@ export class Sender {
   /**
    * @param {import('../rr.d.ts').Options} opts
    * @param {ReturnType<import('./store.js').store>} store
-   * @param {{snapshot(): void, dead(why: string): void, stricter(): void, describe(): object}} host
-   *   snapshot: take one now; dead: recording is over on this page ('': it is not
+   * @param {{snapshot(anew?: boolean): void, finish(): void, dead(why: string): void, stricter(): void, describe(): object}} host
+   *   snapshot: take one now; finish: add what is being made; dead: recording is over on this page ('': it is not
    *   in the sample); stricter: the preset changed
    */
   constructor(opts, store, host) {
@@ -176,6 +176,7 @@ export class Sender {
 
   /** A Meta event whose snapshot did not come is an event like others. */
   release() {
+    this.host.finish();
     if (this.meta === null) return;
     const all = [this.meta, ...this.late];
     this.meta = null;
