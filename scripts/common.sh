@@ -284,6 +284,86 @@ index_stopped() {
 	rr-ls -i "$@" 2>/dev/null | index_tell || :
 }
 
+# index_lock INDEX TOKEN: 0 if nobody else writes the index again until
+# index_unlock; 1 if somebody goes on doing so. (Whoever only appends to it asks
+# for no fence, and is not kept from it.) One that died is waited for until its
+# token is ten minutes old.
+index_lock() {
+	local why held='' age try
+	for try in {1..60}; do
+		why=$(s2-stream fence -e "$held" "$1" "$2" 2>&1) && return 0
+		[[ $why =~ fenced\ by\ \'(rr-([0-9]+)-[0-9]+)?\' ]] || {
+			printf '%s\n' "$why" >&2
+			return 1
+		}
+		held=''
+		age=$(($(date +%s) - ${BASH_REMATCH[2]:-$(date +%s)}))
+		((age < 600)) || held=${BASH_REMATCH[1]}
+		((try == 60)) || read -rt 0.5 <> <(:) || :
+	done
+	return 1
+}
+
+index_unlock() {
+	s2-stream fence -e "$2" "$1" '' >/dev/null || :
+}
+
+# index_forget WORK COMMAND...: writes the index of the sessions again without
+# the ids that COMMAND prints, and drops what it was; what comes meanwhile
+# stands behind that and stays. In the directory WORK, COMMAND finds the entries
+# as the file index.
+index_forget() {
+	local work=$1 index=s2://$RR_BASIN/${RR_PREFIX:-sessions}.index
+	local token tail status=0
+	shift
+	s2-stream tail "$index" >/dev/null 2>&1 || return 0
+	index_read "$@" || status=$?
+	if ((status == 3)); then
+		say 'the index has records of a later version, and stays as it is'
+		return 0
+	fi
+	[[ $status -eq 0 && -s $work/dead ]] || return "$status"
+	token=rr-$(date +%s)-$SRANDOM
+	index_lock "$index" "$token" || {
+		say 'the index is being written by somebody else; what it has' \
+		    'of deleted sessions is left to rr-janitor'
+		return 0
+	}
+	{ index_read "$@" && index_rewrite; } || status=$?
+	index_unlock "$index" "$token"
+	return "$status"
+}
+
+# The parts of that. An entry that stands there twice was copied before, by one
+# that died.
+index_read() {
+	tail=$(s2-stream tail "$index") || return
+	tail=${tail%% *}
+	s2-tail -e "$tail" "$index" | rr-reassemble -d |
+	    sed -n 's/^:meta [^{]*//p' >"$work/index" || return
+	"$@" >"$work/dead"
+}
+
+index_rewrite() {
+	[[ -s $work/dead ]] || return 0
+	sed 's/.*/{"id":"&"/' "$work/dead" >"$work/patterns"
+	awk '!seen[$0]++' "$work/index" |
+	    { grep -vFf "$work/patterns" || :; } >"$work/lives"
+	[[ ! -s $work/lives ]] || {
+		sed 's/^/:meta /' "$work/lives"
+		echo ':end token=1'
+	} | rr-frame | s2-append -t "$token" "$index" >/dev/null || return
+	s2-stream trim "$index" "$tail" >/dev/null
+}
+
+# index_is_short: so few entries that one look has them all, wherever they
+# stand.
+index_is_short() {
+	(($(s2-tail -n 1001 "s2://$RR_BASIN/${RR_PREFIX:-sessions}.index" \
+	    2>/dev/null | rr-reassemble -dq 2>/dev/null |
+	    grep -c ^:meta) <= 1000))
+}
+
 # address_of SPEC: how this machine reaches what listens on HOST:PORT.
 address_of() {
 	case $1 in

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "ls.h"
 #include "pack.h"
@@ -27,6 +28,8 @@ struct index {
 	uint64_t window;	/* records of one read */
 	struct session **by_id;
 	size_t n;
+	uint64_t *seen;		/* hashes of entries, 0 in free places */
+	size_t nseen, room;	/* how many, of how many places */
 	uint64_t first;		/* the first record that was read */
 	uint64_t next;		/* the record to go on with */
 	bool at_tail;
@@ -133,6 +136,52 @@ take_entry(struct session *s, jv e, uint64_t time)
 	}
 }
 
+static void
+see(struct index *ix, uint64_t h)
+{
+	size_t i = h & (ix->room - 1);
+
+	while (ix->seen[i] != 0)
+		i = (i + 1) & (ix->room - 1);
+	ix->seen[i] = h;
+	ix->nseen++;
+}
+
+/*
+ * True if this very entry was taken before: while the index is written again
+ * it stands there twice, and what it counts is to be added once.
+ */
+static bool
+is_second(struct index *ix, const char *p, size_t n)
+{
+	uint64_t h = 14695981039346656037u, *old = ix->seen;	/* FNV-1a */
+	size_t i, room = ix->room;
+
+	for (i = 0; i < n; i++)
+		h = (h ^ (unsigned char)p[i]) * 1099511628211u;
+	h |= 1;
+	for (i = h & (room - 1); room > 0 && ix->seen[i] != 0;
+	    i = (i + 1) & (room - 1))
+		if (ix->seen[i] == h)
+			return true;
+	if (ix->nseen >= room / 2) {
+		ix->seen = calloc(room == 0 ? 1024 : 2 * room,
+		    sizeof *ix->seen);
+		if (ix->seen == NULL) {
+			ix->seen = old;
+			return false;	/* it is a hint */
+		}
+		ix->room = room == 0 ? 1024 : 2 * room;
+		ix->nseen = 0;
+		for (i = 0; i < room; i++)
+			if (old[i] != 0)
+				see(ix, old[i]);
+		free(old);
+	}
+	see(ix, h);
+	return false;
+}
+
 /* Take one entry, if it is of one of our sessions. */
 static void
 take_record(struct index *ix, const struct record *r)
@@ -155,7 +204,7 @@ take_record(struct index *ix, const struct record *r)
 	}
 	/* Most are of others, so it is not parsed to see that. */
 	if (n > ID_AT + SESSION_ID_LEN && n <= RECORD_JSON_MAX &&
-	    (s = find(ix, p + ID_AT)) != NULL) {
+	    (s = find(ix, p + ID_AT)) != NULL && !is_second(ix, p, n)) {
 		e = jv_parse_sized(p, (int)n);
 		if (jv_get_kind(e) == JV_KIND_OBJECT)
 			take_entry(s, e, r->time);
@@ -281,5 +330,6 @@ out:
 	s2_call_free(ix.call);
 	unpacker_free(ix.unpacker);
 	free(ix.by_id);
+	free(ix.seen);
 	return good;
 }
