@@ -73,11 +73,99 @@ setup() {
 	rr export -x page.html | grep -v '^:' | cmp - big.ndjson
 }
 
+# fake_ffmpeg: one that takes the pictures, and says in its output how many of
+# which size it got, and what it was asked for.
+fake_ffmpeg() {
+	mkdir bin
+	cat >bin/ffmpeg <<-'EOF'
+	#!/usr/bin/env node
+	import('node:fs').then(({ readFileSync, writeFileSync }) => {
+	  if (process.env.FFMPEG_FAILS) process.exit(1);
+	  const b = readFileSync(0), sizes = {};
+	  let n = 0, different = 0, last;
+	  for (let at = 0; (at = b.indexOf('ffd8ff', at, 'hex')) >= 0; n++) {
+	    const next = b.indexOf('ffd8ff', at + 3, 'hex');
+	    const picture = b.subarray(at, next < 0 ? b.length : next);
+	    const sof = picture.indexOf('ffc0', 0, 'hex');
+	    const size = `${picture.readUInt16BE(sof + 7)}x${picture.readUInt16BE(sof + 5)}`;
+	    sizes[size] = (sizes[size] || 0) + 1;
+	    if (!last || !last.equals(picture)) different++;
+	    last = picture;
+	    at += 3;
+	  }
+	  const a = process.argv;
+	  writeFileSync(a[a.length - 1], JSON.stringify({ n, sizes, different, fps: a[a.indexOf('-r') + 1] }) + '\n');
+	});
+	EOF
+	chmod +x bin/ffmpeg
+	PATH=$PWD/bin:$PATH
+}
+
+@test "export --mp4: each moment is a picture, and what is idle is cut out" {
+	local id
+	# Something for 2 s, nothing for 60, something for 2.
+	jq -c 'select(.type == 4 or .type == 2), select(.type == 2 | not)' \
+	    "$DATA/fixture-iframe.ndjson" | jq -sc '(map(select(.type == 4))[0],
+	    map(select(.type == 2))[0]) | .timestamp = 1767225600000' >rec.ndjson
+	for ms in 500 1000 1500 2000 62000 62500 63000 64000; do
+		printf '{"type":3,"data":{"source":1,"positions":[{"x":%s,"y":20,"id":1,"timeOffset":0}]},"timestamp":%s}\n' \
+		    $((ms % 500 + ms / 400)) $((1767225600000 + ms))
+	done >>rec.ndjson
+	id=$(rr import rec.ndjson)
+	fake_ffmpeg
+	rr export --mp4 -r 5 -s 320x240 "$id" film
+	jq -c . film
+	# 2 s, a second at each end of the idle time, 2 s; five pictures each.
+	jq -e '.fps == "5" and .sizes == {"320x240": .n} and .n >= 25 and .n <= 36 and
+	    .different > 3' film
+	rr export --mp4 -r 5 -X 2 "$id" half
+	jq -e --slurpfile whole film '.sizes == {"1280x720": .n} and
+	    .n < $whole[0].n * 0.7' half
+
+	# What fails leaves what there was, and nothing else.
+	cp half was
+	mkdir left
+	FFMPEG_FAILS=1 TMPDIR=$PWD/left run -1 rr export --mp4 "$id" half
+	[[ $output == 'rr-export: ffmpeg ended with 1' ]]
+	cmp half was
+	[ "$(echo half* left/*)" = 'half left/*' ]
+	run -66 rr export --mp4 yyyy film
+	for wrong in -r0 -r61 -rx -s1x -s321x240 -s10 -X0 -X1.5 -q; do
+		run -64 rr export --mp4 "$wrong" "$id" film
+	done
+	run -64 rr export --mp4 "$id"
+}
+
+@test "export --mp4: a clear word where what it takes is missing" {
+	local id missing package
+	id=$(rr import "$DATA/fixture-iframe.ndjson")
+	fake_ffmpeg
+	for missing in chromium ffmpeg node; do
+		# All commands but one.
+		rm -rf bare
+		mkdir bare
+		for dir in bin /usr/local/bin /usr/bin /bin; do
+			[[ $dir == /* ]] || dir=$PWD/$dir
+			ln -s "$dir"/* bare/ 2>/dev/null || :
+		done
+		rm -f "bare/$missing"
+		[[ $missing != chromium ]] || rm -f bare/chromium-browser bare/google-chrome
+		[[ $missing != node ]] || rm -f bare/nodejs
+		package=$missing
+		[[ $missing != node ]] || package=nodejs
+		PATH=$BUILD/bin:$PWD/bare run -78 rr export --mp4 "$id" film
+		[ "$output" = "rr-export: a film takes ${missing/chromium/Chromium}, which is not here: apt-get install $package" ]
+		[ ! -e film ]
+	done
+}
+
 @test "export: the examples of its page" {
 	local id copy
 	id=$(rr import "$DATA/gen-session-shop.ndjson")
 	page_examples "$ROOT/scripts/rr-export.1" >script
+	fake_ffmpeg
 	. ./script >tabs
+	[ -s session.mp4 ]
 	rr cat "$copy" | cmp - "$DATA/gen-session-shop.ndjson"
 	[[ $(<tabs) =~ ^\ +[0-9]+\ :batch\ tab=0$ ]]
 }
@@ -464,7 +552,7 @@ whole() {
 	done
 	! grep -Eqx 'ingest|frame' words
 	[ "$(rr complete re)" = "$(grep ^re words)" ]
-	[ "$(rr complete export -)" = $'--html\n--ndjson\n-x' ]
+	[ "$(rr complete export -)" = "$(printf '%s\n' --html --mp4 --ndjson -X -r -s -x)" ]
 	[ "$(rr complete grep -)" = "$(printf '%s\n' -e -f -i -j -l -s)" ]
 	[ "$(rr complete cat "${id:0:12}")" = "$id" ]
 	[ "$(rr complete rm "$id" '')" = "$(printf '%s\n' "$id" "$other" | sort)" ]

@@ -58,7 +58,7 @@ await Promise.all([
     entryPoints: undefined, outfile: join(out, 'rrweb.min.js'), format: 'iife', globalName: 'rrweb', sourcemap: false }),
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
 ]);
-for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts'])
+for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
 
 // Both servers send FILE.gz in the place of FILE.

@@ -4,7 +4,8 @@
  * is drawn in rrweb's own sandboxed frame, without scripts.
  *
  * document.body.dataset.state says how far it is (reading, ready, bad), and
- * window.recording {first, last, gaps, seek(ms)} is for who drives it.
+ * window.recording {first, last, gaps, seek(ms), nextActive(ms), film()} is for
+ * who drives it; film() leaves nothing but what was recorded on the screen.
  */
 
 import { Replayer } from '@rrweb/replay';
@@ -217,6 +218,11 @@ document.body.append(
   h('.stage', {}, h('.badge', { hidden: true }), h('.note', { role: 'status' }, 'Reading the recording')),
   h('footer', {}, h('.bar', {}, track, slider), h('.controls', { role: 'toolbar', 'aria-label': 'Player' }, playButton, time, strip, skipButton, speedPick), gapList));
 
+function film() {
+  document.body.dataset.film = '';
+  layout();
+}
+
 function setSkip(on) {
   skip = on;
   skipButton.setAttribute('aria-pressed', String(on));
@@ -293,7 +299,7 @@ addEventListener('load', async () => {
     note('');
     await show();
     paint();
-    window.recording = { first: rec.first, last: rec.last, gaps: rec.gaps || 0, seek };
+    window.recording = { first: rec.first, last: rec.last, gaps: rec.gaps || 0, seek, nextActive: (t) => rec.nextActive(t), film };
     document.body.dataset.state = 'ready';
   } catch (e) {
     bad(e);
