@@ -97,14 +97,17 @@ function route() {
   show(id ? 'watch' : 'list', id ? watch(id, app) : list(app));
 }
 
-const brand = h('a.brand', { href: './', onclick(e) {
+// The head of the page is in its HTML, so that it is seen before this is read.
+const head = document.querySelector('.top');
+head.querySelector('.brand').addEventListener('click', (e) => {
   if (e.ctrlKey || e.metaKey) return;
   e.preventDefault();
   app.back();
-} }, h('span.logo', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')), 'rrpipe');
+});
 const helpButton = h('button.tool', { title: 'Keys (?)', 'aria-label': 'Keys', onclick: help }, icon('help'));
 
-document.body.append(h('header.top', {}, brand, h('.spacer'), who, helpButton, themeButton), content, toasts);
+head.append(h('.spacer'), who, helpButton, themeButton);
+document.body.append(content, toasts);
 addEventListener('popstate', route);
 addEventListener('keydown', (e) => {
   if (e.key === '?' && !e.target.matches('input, textarea') && !document.querySelector('dialog[open]')) help();
