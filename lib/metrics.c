@@ -77,8 +77,9 @@ histogram_write(struct buf *b, const struct histogram *h)
 
 struct metrics_server {
 	struct http *http;
-	int fd;
-	const char *spec;
+	unsigned n;
+	int fd[METRICS_LISTEN_MAX];
+	const char *spec[METRICS_LISTEN_MAX];
 	int (*write)(void *, struct buf *);
 	void *arg;
 	struct buf text;
@@ -122,48 +123,52 @@ ignore(struct http_request *r)
 	(void)r;
 }
 
-/* Serve on s->fd.  0, or -1 with errno and *why. */
-static int
-serve(struct metrics_server *s, const char **why)
+struct metrics_server *
+metrics_new(int (*write)(void *arg, struct buf *), void *arg)
 {
 	const struct http_limits limits = { .connections = CONNECTIONS,
 	    .idle = SECONDS, .receive = SECONDS, .head = HEAD_MAX };
+	struct metrics_server *s = calloc(1, sizeof(*s));
 	const struct http_program program = { begin, ignore_body, ignore,
 	    ignore, s };
 
-	if (!listen_is_local(s->fd)) {
-		*why = "other machines would reach it; use a loopback "
-		    "address or a socket file";
-		errno = 0;
-		return -1;
-	}
-	*why = "cannot serve it";
-	if ((s->http = http_new(&program, &limits)) == NULL)
-		return -1;
-	return http_listen(s->http, s->fd);
-}
-
-struct metrics_server *
-metrics_listen(const char *spec, int (*write)(void *, struct buf *),
-    void *arg, const char **why)
-{
-	struct metrics_server *s = calloc(1, sizeof(*s));
-	int e;
-
-	*why = "no memory";
 	if (s == NULL)
 		return NULL;
-	s->spec = spec;
 	s->write = write;
 	s->arg = arg;
 	s->text.max = METRICS_TEXT_MAX;
-	s->fd = listen_open(spec, false, why);
-	if (s->fd != -1 && serve(s, why) == 0)
+	if ((s->http = http_new(&program, &limits)) != NULL)
 		return s;
-	e = errno;
-	metrics_free(s);
-	errno = e;
+	free(s);
 	return NULL;
+}
+
+int
+metrics_listen(struct metrics_server *s, const char *spec, const char **why)
+{
+	int fd, e;
+
+	errno = 0;
+	*why = "so many places are not served";
+	if (s->n == METRICS_LISTEN_MAX)
+		return -1;
+	if ((fd = listen_open(spec, false, why)) == -1)
+		return -1;
+	if (!listen_is_local(fd)) {
+		*why = "other machines would reach it; use a loopback "
+		    "address or a socket file";
+		errno = 0;
+	} else if (http_listen(s->http, fd) == -1) {
+		*why = "cannot serve it";
+	} else {
+		s->fd[s->n] = fd;
+		s->spec[s->n++] = spec;
+		return 0;
+	}
+	e = errno;
+	listen_close(fd, spec);
+	errno = e;
+	return -1;
 }
 
 int
@@ -189,10 +194,11 @@ metrics_free(struct metrics_server *s)
 {
 	if (s == NULL)
 		return;
-	if (s->http != NULL)
-		http_free(s->http);
-	if (s->fd != -1)
-		listen_close(s->fd, s->spec);
+	http_free(s->http);
+	while (s->n > 0) {
+		s->n--;
+		listen_close(s->fd[s->n], s->spec[s->n]);
+	}
 	buf_release(&s->text);
 	free(s);
 }

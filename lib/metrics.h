@@ -61,13 +61,18 @@ int histogram_write(struct buf *, const struct histogram *);
  */
 struct metrics_server;
 
+#define METRICS_LISTEN_MAX	4	/* places to listen at */
+
+/* write() appends the text for each request.  NULL with errno. */
+struct metrics_server *metrics_new(int (*write)(void *arg, struct buf *),
+    void *arg);
+
 /*
- * Listen at spec (listen.h), which must be of this machine only.  write()
- * appends the text for each request.  NULL with *why and errno (0: spec is
- * wrong).
+ * Listen at spec (listen.h; borrowed) too, which must be of this machine only.
+ * 0, or -1 with *why and errno (0: spec is wrong).
  */
-struct metrics_server *metrics_listen(const char *spec,
-    int (*write)(void *arg, struct buf *), void *arg, const char **why);
+int metrics_listen(struct metrics_server *, const char *spec,
+    const char **why);
 int metrics_fd(const struct metrics_server *);
 int metrics_timeout(const struct metrics_server *);
 void metrics_run(struct metrics_server *);

@@ -274,7 +274,8 @@ E='{"type":3,"timestamp":1767225600000,"data":{"source":1}}'
 	[ ! -e metrics ]
 	local port
 	port=$(free_port)
-	start rr-ingest -l "unix:$PWD/sock" -M "127.0.0.1:$port"
+	start rr-ingest -l "unix:$PWD/sock" -M "127.0.0.1:$port" -M "unix:$PWD/too"
+	wait_until 10 eval 'figures too | grep -q rrpipe_collect_ready'
 	wait_until 10 eval 'curl -sf "http://127.0.0.1:$port/metrics" | grep -q rrpipe_collect_ready'
 	run -64 rr-collect -l "unix:$PWD/x" -M 0.0.0.0:0 </dev/null
 	[[ $output == *'other machines would reach it'* ]]

@@ -33,6 +33,37 @@ teardown_file() {
 	done
 }
 
+# drop_in FILE UNIT...: puts an example's drop-in beside these units.
+drop_in() {
+	local unit
+	for unit in "${@:2}"; do
+		install -Dm 644 -t "$BATS_FILE_TMPDIR/root/etc/systemd/system/$unit.d" \
+		    "$ROOT/examples/systemd/$1"
+	done
+	inside systemctl daemon-reload
+}
+
+# no_drop_in: takes all of them away.
+no_drop_in() {
+	rm -r "$BATS_FILE_TMPDIR"/root/etc/systemd/system/*.d
+	inside systemctl daemon-reload
+}
+
+@test "units: nor of the drop-ins in examples" {
+	local file unit units
+	for file in "$ROOT"/examples/systemd/*.conf; do
+		# Each says where it belongs.
+		units=$(sed -n 's,^#.*/etc/systemd/system/\([^ /]*\)\.d/'"${file##*/}"'$,\1,p' "$file")
+		[ -n "$units" ]
+		for unit in $units; do
+			drop_in "${file##*/}" "$unit"
+			inside systemd-analyze verify --man=no "$unit" \
+			    2>&1 | tee /dev/stderr | cmp - /dev/null
+		done
+		no_drop_in
+	done
+}
+
 @test "systemctl start rrpipe.target: each runs as a user of its own" {
 	inside systemctl start rrpipe.target
 	wait_until 20 all_active
@@ -80,6 +111,23 @@ teardown_file() {
 		as "$user" test -w /run/rr-collect/metrics.sock && fail "$user"
 	done
 	on_net curl -sSf "$DASHBOARD/health/ready" | jq -e .ready
+}
+
+@test "figures for Prometheus, as in examples/systemd" {
+	local at
+	drop_in metrics-collect.conf rr-collect.service
+	drop_in metrics-view.conf rr-view.service
+	inside systemctl restart rr-collect rr-view
+	for at in $(grep -o '127.0.0.1:[0-9]*' \
+	    "$ROOT/examples/monitoring/prometheus.yml" | sort -u); do
+		wait_until 20 on_net curl -sf -o figures "http://$at/metrics"
+		grep '_ready [01]$' figures
+	done
+	rr top -n 1 "unix:/proc/$(leader)/root/run/rr-collect/metrics.sock" |
+	    grep '^yes '
+	no_drop_in
+	inside systemctl restart rr-collect rr-view
+	wait_until 20 is_ready
 }
 
 @test "the collector knows who is watched by the dashboard" {

@@ -42,7 +42,8 @@ struct options {
 	const char *listen[LISTEN_MAX];
 	int nlisten;
 	const char *keys;
-	const char *metrics;
+	const char *metrics[METRICS_LISTEN_MAX];
+	int nmetrics;
 	const char *secret;
 	const char *web;
 	const char *watched;
@@ -160,7 +161,10 @@ parse_options(struct options *o, int argc, char **argv)
 			o->listen[o->nlisten++] = optarg;
 			break;
 		case 'M':
-			o->metrics = optarg;
+			if (o->nmetrics == METRICS_LISTEN_MAX)
+				log_die(EXIT_USAGE, "-M at most %d times",
+				    METRICS_LISTEN_MAX);
+			o->metrics[o->nmetrics++] = optarg;
 			break;
 		case 'P':
 			if (o->nproxies == 64)
@@ -375,16 +379,22 @@ write_metrics(void *arg, struct buf *b)
 static void
 set_up_metrics(struct collector *c)
 {
-	const char *spec = c->options.metrics, *why;
+	const struct options *o = &c->options;
+	const char *why;
 
-	if (spec == NULL)
+	if (o->nmetrics == 0)
 		return;
-	c->metrics = metrics_listen(spec, write_metrics, c, &why);
-	if (c->metrics == NULL && errno == 0)
-		log_die(listen_exit(0), "-M %s: %s", spec, why);
-	if (c->metrics == NULL)
-		log_die(listen_exit(errno), "-M %s: %s: %s", spec, why,
-		    strerror(errno));
+	if ((c->metrics = metrics_new(write_metrics, c)) == NULL)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	for (int i = 0; i < o->nmetrics; i++) {
+		if (metrics_listen(c->metrics, o->metrics[i], &why) == 0)
+			continue;
+		if (errno == 0)
+			log_die(listen_exit(0), "-M %s: %s", o->metrics[i],
+			    why);
+		log_die(listen_exit(errno), "-M %s: %s: %s", o->metrics[i],
+		    why, strerror(errno));
+	}
 }
 
 static void

@@ -38,7 +38,8 @@
 struct options {
 	int nlisten;
 	const char *listen[LISTEN_MAX];
-	const char *metrics;
+	const char *metrics[METRICS_LISTEN_MAX];
+	unsigned nmetrics;
 	int nproxies;
 	const char *proxies[PROXIES_MAX];
 	const char *secret;
@@ -106,7 +107,9 @@ parse_options(int argc, char **argv, struct options *o)
 			o->listen[o->nlisten++] = optarg;
 			break;
 		case 'M':
-			o->metrics = optarg;
+			if (o->nmetrics == METRICS_LISTEN_MAX)
+				option_wrong("too many -M");
+			o->metrics[o->nmetrics++] = optarg;
 			break;
 		case 'n':
 			o->limits.viewers = (unsigned)option_number("-n",
@@ -223,18 +226,21 @@ write_metrics(void *arg, struct buf *b)
 }
 
 static struct metrics_server *
-listen_for_metrics(const char *spec, struct figures *f)
+listen_for_metrics(const struct options *o, struct figures *f)
 {
 	struct metrics_server *m;
 	const char *why;
 
-	if (spec == NULL)
+	if (o->nmetrics == 0)
 		return NULL;
-	m = metrics_listen(spec, write_metrics, f, &why);
-	if (m == NULL)
-		log_die(listen_exit(errno),
-		    "cannot listen on '%s' (-M): %s%s%s", spec, why,
-		    errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
+	if ((m = metrics_new(write_metrics, f)) == NULL)
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	for (unsigned i = 0; i < o->nmetrics; i++)
+		if (metrics_listen(m, o->metrics[i], &why) == -1)
+			log_die(listen_exit(errno),
+			    "cannot listen on '%s' (-M): %s%s%s",
+			    o->metrics[i], why, errno == 0 ? "" : ": ",
+			    errno == 0 ? "" : strerror(errno));
 	return m;
 }
 
@@ -440,7 +446,7 @@ serve_on(struct options *o)
 	for (i = 0; i < o->nlisten; i++)
 		listen_on(http, s, o, o->listen[i]);
 	figures = (struct figures){ s, http };
-	metrics = listen_for_metrics(o->metrics, &figures);
+	metrics = listen_for_metrics(o, &figures);
 	serve(s, http, metrics);
 	metrics_free(metrics);
 	http_free(http);
