@@ -2,6 +2,11 @@
 # left behind.
 
 load helper
+load nspawn
+
+teardown_file() {
+	umount "$BATS_FILE_TMPDIR/root" 2>/dev/null || :
+}
 
 # install_to DESTDIR [VARIABLE=VALUE...]
 install_to() {
@@ -90,4 +95,64 @@ files_in() {
 		    fail "no page: $page"
 	done < <(grep -hoE '^\.Xr (rr|s2-|sse-)[a-z0-9.-]* [1-8]' \
 	    "$man"/man*/* | cut -d ' ' -f 2- | sort -u)
+}
+
+# What examples/Containerfile says, without what would build an image: its
+# packages are those that the programs are built with and found to run on, and
+# its commands run in a Debian.
+@test "examples: the Containerfile's image records and shows" {
+	local file=$ROOT/examples/Containerfile package port view id open command
+	run ! grep -vE '^(#.*|FROM .*|RUN .*|COPY .*|USER rrpipe|EXPOSE 8787 8788|CMD \[.*\]|)$' "$file"
+	packages_of() {
+		sed -n 's/^RUN apt-get update && apt-get install -y --no-install-recommends \([^&]*\).*/\1/p' \
+		    "$file" | sed -n "$1p" | tr ' ' '\n' | grep .
+	}
+	sed -n '/^needs_run()/,/^}/s/^\tneed \([^ ]*\).*/\1/p' \
+	    "$ROOT/scripts/bootstrap" | grep -v '^util-linux$' | sort >needed
+	packages_of 1 | grep -v '^ca-certificates$' | sort | diff needed -
+	make_system
+	for package in $(packages_of 2); do
+		chroot root dpkg-query -Wf '${Status}\n' "$package" |
+		    grep -qx 'install ok installed'
+	done
+	make_plain install DESTDIR="$PWD/root"
+	chroot root bash -ec "$(sed -n 's/^RUN \(useradd .*\)/\1/p' "$file")"
+
+	# As it is run, but for the ports; this machine's are taken.
+	port=$(free_port)
+	view=$(free_port)
+	new_basin
+	contain() {
+		start systemd-nspawn --quiet --directory=root --register=no \
+		    --keep-unit --as-pid2 --user=rrpipe \
+		    --setenv=S2_ACCOUNT_ENDPOINT="$S2_ACCOUNT_ENDPOINT" \
+		    --setenv=S2_BASIN_ENDPOINT="$S2_BASIN_ENDPOINT" \
+		    --setenv=RR_BASIN="$RR_BASIN" "$@"
+	}
+	mapfile -t command < <(sed -n 's/^CMD //p' "$file" | jq -r '.[]' |
+	    sed "s/0.0.0.0:8787/127.0.0.1:$port/")
+	contain "${command[@]}"
+	wait_until 20 curl -sf -o /dev/null "http://127.0.0.1:$port/health/ready" || {
+		cat "$pid.out" "$pid.err" >&2
+		false
+	}
+	curl -sf -o /dev/null "http://127.0.0.1:$port/rr.js"
+	open=$(curl -sSf -X POST "http://127.0.0.1:$port/v1/sessions?key=dev")
+	id=$(jq -r .id <<<"$open")
+	curl -sSf -o /dev/null --data-binary '{"type":4}' \
+	    "http://127.0.0.1:$port/v1/sessions/$id/lines?token=$(jq -r .token <<<"$open")"
+	stop "$pid" || :
+
+	rr token users ann admin >token
+	install -Dm 640 users root/etc/rrpipe/users
+	chroot root chgrp rrpipe /etc/rrpipe/users
+	read -ra command < <(sed -n '/^#.*podman run.*8788/,/^#$/s/^#\t *//p' "$file" |
+	    tr -d '\\\n' | sed "s/.* rrpipe \(sse-bridge\)/\1/; s/0.0.0.0:8788/127.0.0.1:$view/") || :
+	[ "${command[0]}" = sse-bridge ]
+	contain "${command[@]}"
+	wait_until 20 curl -sf -o /dev/null "http://127.0.0.1:$view/"
+	curl -sSf -H "Authorization: Bearer $(cat token)" \
+	    "http://127.0.0.1:$view/api/sessions" |
+	    jq -e --arg id "$id" '.sessions[0].id == $id'
+	stop "$pid" || :
 }
