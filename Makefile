@@ -12,6 +12,7 @@ BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib/rrpipe
 DATADIR  ?= $(PREFIX)/share/rrpipe
 MANDIR   ?= $(PREFIX)/share/man
+DOCDIR   ?= $(PREFIX)/share/doc/rrpipe
 BASHCOMP ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMP  ?= $(PREFIX)/share/zsh/site-functions
 D         = $(DESTDIR)
@@ -187,6 +188,7 @@ install: all
 	install -Dm 644 scripts/completions/rr.bash $(D)$(BASHCOMP)/rr
 	install -Dm 644 scripts/completions/_rr $(D)$(ZSHCOMP)/_rr
 	cp -R examples $(D)$(DATADIR)
+	install -Dm 644 scripts/debian/changelog $(D)$(DOCDIR)/changelog
 	for p in $(PAGES); do sed 's,/usr/local,$(PREFIX),g' $$p | \
 		install -Dm 644 /dev/stdin \
 		$(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
@@ -206,6 +208,7 @@ install: all
 uninstall:
 	cd $(D)$(BINDIR) && rm -f $(notdir $(BINS)) $(SCRIPTS)
 	rm -rf $(D)$(LIBDIR) $(D)$(DATADIR)
+	rm -f $(D)$(DOCDIR)/changelog
 	for p in $(PAGES); do \
 		rm -f $(D)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 	rm -f $(D)$(BASHCOMP)/rr $(D)$(ZSHCOMP)/_rr

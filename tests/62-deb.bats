@@ -37,6 +37,14 @@ files_of_system() {
 	[ "$status" = 1 ]
 }
 
+@test "the package has its changelog, of this version" {
+	dpkg-deb --fsys-tarfile "$BATS_FILE_TMPDIR/root/root/first.deb" |
+	    tar -xO ./usr/share/doc/rrpipe/changelog.gz | gzip -dc |
+	    cmp - "$ROOT/scripts/debian/changelog"
+	[ "$(dpkg-parsechangelog -l "$ROOT/scripts/debian/changelog" -S Version)" = \
+	    "$(rr-frame --version | cut -d ' ' -f 2)" ]
+}
+
 @test "installed, it waits to be started, and then works" {
 	inside dpkg -i /root/first.deb
 	none_failed
