@@ -486,6 +486,79 @@ real_session() {
 	[ "$(status --interface 127.0.0.9 -H 'X-User: e"ve' "$at/api/me")" = 401 ]
 }
 
+# apache: as examples/proxy/oidc.conf has it, but without TLS, and with a
+# provider of our own; sets proxy.
+apache() {
+	local port provider modules=/usr/lib/apache2/modules name
+	port=$(free_port)
+	provider=$(free_port)
+	proxy=http://127.0.0.1:$port
+	echo vic@shop.example >person
+	start node "$ROOT/tests/oidc-provider.mjs" "$provider" person
+	wait_until 10 grep -q ready "$BATS_TEST_TMPDIR/$pid.out"
+	{
+		echo "ServerRoot $PWD"
+		echo "PidFile $PWD/apache.pid"
+		echo "ErrorLog $PWD/apache.log"
+		echo "Listen 127.0.0.1:$port"
+		((EUID)) || echo 'User www-data'
+		for name in mpm_event authn_core authz_core authz_user unixd \
+		    headers proxy proxy_http auth_openidc; do
+			[[ ! -e $modules/mod_$name.so ]] ||
+			    echo "LoadModule ${name}_module $modules/mod_$name.so"
+		done
+		sed -e '/SSL/d' -e "s|VirtualHost \*:443|VirtualHost *:$port|" \
+		    -e "s|https://login.shop.example|http://127.0.0.1:$provider|" \
+		    -e "s|https://replay.shop.example/oidc|$proxy/oidc|" \
+		    -e "s|/run/rrpipe/view.sock|$PWD/view.sock|" \
+		    "$ROOT/examples/proxy/oidc.conf"
+	} >apache.conf
+	start /usr/sbin/apache2 -f "$PWD/apache.conf" -DFOREGROUND
+	wait_until 20 curl -s -o /dev/null "$proxy/x.js"
+}
+
+@test "access: an OpenID Connect provider's word, by the proxy of the example" {
+	local share
+	printf '%s\n' 'ann@shop.example admin -' '* view -' >>users
+	chmod 755 "$BATS_TEST_TMPDIR"
+	start sse-bridge -l "unix:$PWD/view.sock,0666" -l 127.0.0.1:0 -v \
+	    -x routes -t users -S secret -u X-User -P unix
+	log=$BATS_TEST_TMPDIR/$pid.err
+	wait_until 5 grep -q 'listening on 127' "$log"
+	at=http://$(sed -n 's/.*listening on \(127.*\)/\1/p' "$log")
+	apache
+
+	# me [CURL'S ARGUMENTS]: who the proxy says it is.
+	me() {
+		curl -sL -m 20 -b jar -c jar "$@" "$proxy/api/me"
+	}
+	# Whoever is not logged in is sent to the provider, whatever they say.
+	[ "$(status -H 'X-User: ann@shop.example' "$proxy/api/me")" = 302 ]
+	grep -qi '^location: http://127.0.0.1:[0-9]*/authorize?' head
+	[ "$(status -H "Authorization: Bearer $ann" "$proxy/api/me")" = 302 ]
+	# There they are somebody.
+	[ "$(me)" = '{"login":true,"name":"vic@shop.example","role":"view"}' ] ||
+	    fail "$(<jar) $(<apache.log)"
+	[ "$(me -H 'X-User: ann@shop.example' -H "Authorization: Bearer $ann")" = \
+	    '{"login":true,"name":"vic@shop.example","role":"view"}' ]
+	[ "$(status -b jar -X DELETE -H 'X-RR: 1' "$proxy/api/sessions/$id")" = 403 ]
+	rm jar
+	echo ann@shop.example >person
+	[ "$(me)" = '{"login":true,"name":"ann@shop.example","role":"admin"}' ]
+	share=$(curl -sf -b jar -X POST -H 'X-RR: 1' \
+	    "$proxy/api/sessions/$id/share?seconds=60" | jq -r .share)
+	grep -q "audit: share $id by ann@shop.example from" "$log"
+
+	# By a link nobody is asked, and nobody is more than the link.
+	[ "$(status "$proxy/api/sessions/$id?share=$share")" = 200 ]
+	[ "$(status "$proxy/api/sessions/$other?share=$share")" = 403 ]
+	[ "$(status -H 'X-User: ann@shop.example' "$proxy/api/me?share=$share")" = 401 ]
+	[ "$(status -H 'X-User: ann@shop.example' "$proxy/api/sessions?share=x")" = 401 ]
+
+	# The header of who does not come by the socket file counts for nothing.
+	[ "$(status -H 'X-User: ann@shop.example' "$at/api/me")" = 401 ]
+}
+
 @test "access: without users there is no login" {
 	start sse-bridge -l 127.0.0.1:0 -v -x routes
 	log=$BATS_TEST_TMPDIR/$pid.err
