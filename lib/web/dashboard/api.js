@@ -76,14 +76,19 @@ const unpackAll = (events) => Promise.all(events.map(unpack));
 export const num = (d, key) => d[key] === undefined ? undefined : Number(d[key]);
 
 /**
- * Reads records of a session; calls `got(directive, events)` for each batch
- * and other thing in it, in order.
- * @returns {Promise<{seq: number, tail: boolean}>} where to go on
+ * Reads records of a session.
+ * @param {number|string|{at: number, tab?: string}} from a record, a word, or
+ *   the snapshot before a time; then `count` are read from that time on
+ * @param {(directive: object, events: string[]) => void|boolean} got is called
+ *   for each batch and other thing in it, in order;
+ *   if that returns false, no more is read
+ * @returns {Promise<{seq?: number, tail: boolean}>} where to go on
  */
 export async function lines(id, from, count, signal, got) {
-  const answer = await request(`/${id}/lines?from=${from}${count ? `&count=${count}` : ''}`, { signal });
+  const where = typeof from === 'object' ? { at: from.at, ...from.tab !== undefined && { tab: from.tab } } : { from };
+  const answer = await request(`/${id}/lines?${new URLSearchParams({ ...where, ...count && { count } })}`, { signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = [], batch = null, events = [], end = { seq: undefined, tail: false };
+  let rest = [], batch = null, events = [], end = { seq: undefined, tail: false }, on = true;
   const take = async (line) => {
     if (line[0] !== ':') {
       if (batch && line) events.push(line);
@@ -92,7 +97,7 @@ export async function lines(id, from, count, signal, got) {
     const d = directive(line);
     if (d.name === 'batch') [batch, events] = [d, []];
     else if (d.name === 'end') {
-      if (batch) got(batch, packed(events) ? await unpackAll(events) : events);
+      if (batch) on = got(batch, packed(events) ? await unpackAll(events) : events) !== false;
       batch = null;
     } else if (d.name === 'tail' || d.name === 'next') end = { seq: num(d, 'seq'), tail: d.name === 'tail' };
     else got(d, []);
@@ -103,8 +108,14 @@ export async function lines(id, from, count, signal, got) {
     const parts = value.split('\n');
     rest.push(parts[0]);
     if (parts.length === 1) continue;
-    await take(rest.join(''));
-    for (const line of parts.slice(1, -1)) await take(line);
+    parts[0] = rest.join('');
+    for (const line of parts.slice(0, -1)) {
+      await take(line);
+      if (!on) {
+        reader.cancel().catch(() => {});
+        return end;
+      }
+    }
     rest = [parts[parts.length - 1]];
   }
   return end;

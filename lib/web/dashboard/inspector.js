@@ -70,7 +70,8 @@ export function inspector(rec, on) {
     choose(KEYS[(KEYS.indexOf(view) + step + KEYS.length) % KEYS.length]);
     tabs.querySelector('[aria-selected=true]').focus();
   });
-  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), field, found), progress, body);
+  const notice = h('p.notice', { hidden: true });
+  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), field, found), progress, notice, body);
 
   function choose(key) {
     view = key;
@@ -248,6 +249,8 @@ export function inspector(rec, on) {
 
   /** Where in the matches this is, and what was not looked at. */
   function say(n) {
+    notice.textContent = query || view === 'details' ? '' : rec.notice;
+    notice.hidden = !notice.textContent;
     if (!query) {
       found.textContent = '';
       progress.hidden = true;

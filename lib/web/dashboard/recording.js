@@ -7,13 +7,22 @@
 
 import { lines, num } from './api.js';
 
-const FIRST_PIECE = 16;         // records; each piece is twice the one before
-const MOST_PIECE = 512;
-const KEEP_CHARS = 64 << 20;    // of bodies in memory
+const FIRST_PIECE = 4;          // records; each piece is twice the one before
+const MOST_PIECE = 64;
+const KEEP_CHARS = 48 << 20;    // of bodies in memory
 const AHEAD_CHARS = 8 << 20;    // read ahead of where it plays
-const PROBES = 8;               // reads to find the record of a time
+const REFILL = 64;              // records read anew at once
+const BATCHES = 20000;          // known at once, with their bodies or without
+const PARTS = 500;              // read apart from each other
 const MARKS = 20000;
+const ACTIVE = 20000;           // seconds, or what stands for some, of activity
+const GAPS = 2000;
+const TABS = 256;
+const ENDS = 8;                 // places of a tab at which reading may go on
 const LABEL = 60;
+
+// What of it is worth its place, however far from where somebody looks.
+const MATTERS = new Set(['page', 'error', 'rage', 'dead', 'event', 'gap', 'note']);
 
 const USER = new Set([1, 2, 3, 5, 6, 12]);
 const CLICK = { 2: 'Click', 3: 'Right click', 4: 'Double click' };
@@ -30,8 +39,14 @@ export class Recording extends EventTarget {
     this.tabs = new Map();      // tab: {name, first, last, byNumber, labels}
     this.marks = [];            // {at, tab, kind, ...}, by time
     this.active = [];           // [second, tab], by time: somebody was there
+    this.spans = [];            // [from, to], times that have been read
+    this.grain = 1;             // how many seconds each of them stands for
     this.gaps = [];
-    this.first = info.first ?? Infinity;
+    this.thinned = false;       // marks were let go,
+    this.tooMany = false;       // tabs or gaps left out
+    // Where the start is not told, it is about that long before the end.
+    this.first = info.first ?? (Number.isFinite(info.last) && info.duration >= 0 ? info.last - info.duration : Infinity);
+    this.about = info.first == null;
     this.last = info.last ?? -Infinity;
     [this.floor, this.ceiling] = info.span ?? [-Infinity, Infinity];     // a link to a part shows no more
     this.chars = 0;
@@ -44,11 +59,14 @@ export class Recording extends EventTarget {
     this.dirty = true;
     setTimeout(() => {
       this.dirty = false;
-      for (const t of this.tabs.values()) if (t.stale) this.again(t);
       this.marks.sort((a, b) => a.at - b.at);
-      this.active = this.active.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1))
-        .filter((a, i, all) => !i || a[0] !== all[i - 1][0] || a[1] !== all[i - 1][1]);
+      do {
+        for (const a of this.active) a[0] -= a[0] % this.grain;
+        this.active = this.active.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1))
+          .filter((a, i, all) => !i || a[0] !== all[i - 1][0] || a[1] !== all[i - 1][1]);
+      } while (this.active.length > ACTIVE && (this.grain *= 2));
       [...this.tabs.values()].sort((a, b) => a.first - b.first).forEach((t, i) => { t.index = i; });
+      this.spans = this.ranges.map((r) => this.span(r)).filter(([from, to]) => to >= from);
       this.dispatchEvent(new Event('change'));
     }, 50);
   }
@@ -69,22 +87,30 @@ export class Recording extends EventTarget {
     this.ranges = out.sort((a, b) => a[0] - b[0]);
   }
 
-  /** Reads one piece. @returns the seq to go on from */
-  async piece(from, count, signal) {
-    const seen = [];
+  /**
+   * Reads one piece; one of more than `chars` is cut short.
+   * @returns the seq to go on from
+   */
+  async piece(from, count, signal, chars = Infinity) {
+    let start = typeof from === 'number' ? from : from === 'start' ? 0 : undefined, last;
     const end = await lines(this.id, from, count, signal, (d, events) => {
-      seen.push(num(d, 'seq'));
+      const seq = num(d, 'seq');
+      start ??= seq;
       this.take(d, events);
+      if (seq === undefined) return true;
+      last = num(d, 'next') ?? seq + (num(d, 'seqs') || 1);
+      this.cover(start, last);
+      return (chars -= events.reduce((n, e) => n + e.length, 0)) > 0;
     });
-    const start = typeof from === 'number' ? from : from === 'start' ? 0 : seen.find((s) => s !== undefined) ?? end.seq;
-    const next = end.seq ?? start;
+    start ??= end.seq;
+    const next = end.seq ?? last ?? start;
     if (end.tail) this.tail = Math.max(this.tail, next);
     this.cover(start, next);
     this.changed();
     return { start, next: Math.max(next, typeof from === 'number' ? from : 0), tail: end.tail || next >= this.tail };
   }
 
-  /** Reads on from `from` while `more()` wants it. */
+  /** Reads on from `from` while `more(next)` wants it. */
   async read(from, more, signal, stepped) {
     let count = FIRST_PIECE;
     for (;;) {
@@ -93,20 +119,24 @@ export class Recording extends EventTarget {
         from = range[1];
         if (from >= this.tail) return from;
       }
-      const { next, tail } = await this.piece(from, count, signal);
+      const { next, tail } = await this.piece(from, count, signal, AHEAD_CHARS);
       if (stepped) stepped();
-      if (tail || next === from || !more()) return next;
+      if (tail || next === from || !more(next)) return next;
       from = next;
       count = Math.min(MOST_PIECE, count * 2);
     }
   }
 
-  /** Reads the bodies of batches that were let go. */
+  /** Reads the bodies of batches that were let go, neighbours at once. */
   async refill(wanted, signal) {
-    for (const b of wanted) {
-      if (b.lines) continue;
-      await lines(this.id, b.seq, b.seqs, signal, (d, events) => {
-        if (d.name === 'batch' && d.tab === b.tab && num(d, 'batch') === b.n) this.fill(b, events);
+    const gone = wanted.filter((b) => !b.lines);
+    while (gone.length) {
+      const from = gone[0].seq;
+      let to = from;
+      while (gone.length && gone[0].seq <= to + 1 && to - from < REFILL) to = Math.max(to, gone[0].seq + gone.shift().seqs);
+      await lines(this.id, from, to - from, signal, (d, events) => {
+        const b = d.name === 'batch' && this.tabs.get(d.tab)?.byNumber.get(num(d, 'batch'));
+        if (b && !b.lines) this.fill(b, events);
       });
     }
   }
@@ -115,10 +145,18 @@ export class Recording extends EventTarget {
     b.lines = events;
     b.chars = events.reduce((sum, e) => sum + e.length, 0);
     this.chars += b.chars;
+    if (!b.bare) return;
+    // Its marks were let go: here they are again.
+    b.bare = false;
+    this.marks = this.marks.filter((m) => m.batch !== b);
+    this.understand(b, this.tabs.get(b.tab));
+    this.changed();
   }
 
   /** Lets go of what is far from `at`, once there is too much. */
   trim(at) {
+    this.forget(at);
+    this.thin(at);
     if (this.chars <= KEEP_CHARS) return;
     const far = this.batches.filter((b) => b.lines && b.first !== undefined)
       .sort((a, b) => Math.abs(b.first - at) - Math.abs(a.first - at));
@@ -129,40 +167,73 @@ export class Recording extends EventTarget {
     }
   }
 
-  /** Finds the record to start from for a time that is not loaded yet. */
-  async locate(at, signal) {
-    let low = { seq: 0, at: this.first }, high = { seq: this.tail, at: this.last };
-    for (const b of this.batches) {
-      if (b.first === undefined) continue;
-      if (b.first <= at && b.seq >= low.seq) low = { seq: b.seq, at: b.first, b };
-      if (b.first > at && b.seq < high.seq) high = { seq: b.seq, at: b.first };
-    }
-    for (let i = 0; i < PROBES && high.seq - low.seq > FIRST_PIECE; i++) {
-      const share = (at - low.at) / (high.at - low.at || 1);
-      const guess = Math.round(low.seq + Math.min(0.95, Math.max(0.05, share)) * (high.seq - low.seq));
-      let found;
-      const { next } = await this.pieceFor(guess, signal, (b) => { found = found || b; });
-      if (!found) {
-        high = { ...high, seq: guess };
-        if (next <= guess) break;
-        continue;
-      }
-      if (found.first <= at) low = { seq: found.seq, at: found.first, b: found };
-      else high = { seq: guess, at: found.first };
-    }
-    const b = low.b;
-    return b ? b.full ? b.seq : b.snap ?? b.seq : low.seq;
+  /**
+   * Reads what it takes to show a time, in this tab or in whichever had
+   * something then: from the last snapshot before it on. The server finds it.
+   */
+  async reach(at, tab, signal) {
+    const near = this.batches.filter((b) => b.first <= at && (tab === undefined || b.tab === tab)).pop();
+    return this.piece({ at: Math.round(at - (near ? near.shift : 0)), tab }, FIRST_PIECE, signal);
   }
 
-  async pieceFor(seq, signal, got) {
-    const had = new Set(this.batches);
-    const end = await this.piece(seq, 4, signal);
-    for (const b of this.batches) if (!had.has(b) || b.seq >= seq && b.seq < end.next) if (b.first !== undefined) got(b);
-    return end;
+  /** Of too many batches and parts, those far from `at` are as if never read. */
+  forget(at) {
+    if (this.batches.length <= BATCHES && this.ranges.length <= PARTS) return;
+    const here = this.batches.findLastIndex((b) => b.first <= at);
+    const from = Math.max(0, Math.min(here - BATCHES / 4, this.batches.length - BATCHES / 2));
+    let [low, high] = [this.batches[from]?.seq ?? 0, this.batches[from + BATCHES / 2]?.seq ?? Infinity];
+    const part = this.ranges.findIndex((r) => r[1] > (this.batches[here]?.seq ?? 0));
+    if (this.ranges.length > PARTS) {
+      low = Math.max(low, this.ranges[part - PARTS / 4]?.[0] ?? 0);
+      high = Math.min(high, this.ranges[part + PARTS / 4]?.[0] ?? Infinity);
+    }
+    const gone = new Set(this.batches.filter((b) => b.seq < low || b.seq >= high));
+    for (const b of gone) {
+      if (b.lines) this.chars -= b.chars;
+      this.tabs.get(b.tab).byNumber.delete(b.n);
+      this.events -= b.count;
+    }
+    this.batches = this.batches.filter((b) => !gone.has(b));
+    this.marks = this.marks.filter((m) => !gone.has(m.batch));
+    this.ranges = this.ranges.map(([a, b]) => [Math.max(a, low), Math.min(b, high)]).filter(([a, b]) => a < b);
+  }
+
+  /** Of too many marks, those far from `at` go, what matters last. */
+  thin(at) {
+    if (this.marks.length <= MARKS) return;
+    const far = (m) => Math.abs(m.at - at) * (MATTERS.has(m.kind) ? 1e-9 : 1);
+    const gone = new Set([...this.marks].sort((a, b) => far(b) - far(a)).slice(0, this.marks.length - MARKS * 0.75));
+    for (const m of gone) if (m.batch) m.batch.bare = true;
+    this.marks = this.marks.filter((m) => !gone.has(m));
+    this.thinned = true;
+  }
+
+  /** What somebody should know who sees the marks; or nothing. */
+  get notice() {
+    const out = [];
+    if (!this.complete) out.push(`Read so far: ${Math.round(100 * this.ranges.reduce((n, [a, b]) => n + b - a, 0) / (this.tail || 1))} % of the session. The rest is listed as you go there.`);
+    if (this.thinned) out.push('There is too much to list it all: far from here only pages, errors and the like are.');
+    if (this.grain > 1) out.push(`When somebody was there is shown by ${this.grain} seconds.`);
+    if (this.tooMany) out.push(`More than ${TABS} tabs or ${GAPS} gaps: the others are left out.`);
+    return out.join(' ');
+  }
+
+  /** The times of what is in a range of records. */
+  span([a, b]) {
+    let from = a === 0 ? this.first : Infinity, to = b >= this.tail ? this.last : -Infinity;
+    for (const x of this.batches)
+      if (x.first !== undefined && x.seq >= a && x.seq < b) [from, to] = [Math.min(from, x.first), Math.max(to, x.last)];
+    return [from, to];
   }
 
   get complete() {
     return this.ranges.length === 1 && this.ranges[0][0] === 0 && this.ranges[0][1] >= this.tail;
+  }
+
+  /** May all of it be read at once, by what has been? */
+  get isShort() {
+    const known = this.ranges.reduce((n, [a, b]) => n + b - a, 0);
+    return (this.info.bytes ?? this.chars / (known || 1) * this.tail) <= AHEAD_CHARS;
   }
 
   /** May more be read ahead of `at`? */
@@ -176,7 +247,8 @@ export class Recording extends EventTarget {
 
   tab(name) {
     let t = this.tabs.get(name);
-    if (!t) this.tabs.set(name, t = { name, index: this.tabs.size, first: Infinity, last: -Infinity, byNumber: new Map(), labels: new Map(), title: '' });
+    if (!t && this.tabs.size === TABS) this.tooMany = true;
+    else if (!t) this.tabs.set(name, t = { name, index: this.tabs.size, first: Infinity, last: -Infinity, byNumber: new Map(), labels: new Map(), ends: new Map(), heads: new Map(), title: '' });
     return t;
   }
 
@@ -197,7 +269,11 @@ export class Recording extends EventTarget {
     const t = this.tab(d.tab);
     const [from, to] = (d.batch || '').split('-');
     const key = `${d.tab}/${d.batch}/${d.cause}`;
-    if (this.gaps.some((g) => g.key === key)) return;
+    if (!t || this.gaps.some((g) => g.key === key)) return;
+    if (this.gaps.length === GAPS) {
+      this.tooMany = true;
+      return;
+    }
     const gap = { key, tab: d.tab, kind: 'gap', cause: d.cause || 'lost', from: +from, to: +(to || from), events: num(d, 'events'), at: Math.max(t.last, this.first) };
     this.gaps.push(gap);
     if (isFinite(gap.at)) this.marks.push(gap);
@@ -205,6 +281,7 @@ export class Recording extends EventTarget {
 
   takeBatch(d, events) {
     const t = this.tab(d.tab);
+    if (!t) return null;
     const n = num(d, 'batch');
     const known = t.byNumber.get(n);
     if (known) {
@@ -234,8 +311,12 @@ export class Recording extends EventTarget {
       this.first = Math.max(this.floor, Math.min(this.first, b.first));
       this.last = Math.min(this.ceiling, Math.max(this.last, b.last));
     }
-    if (this.batches.slice(i + 1).some((x) => x.tab === b.tab)) t.stale = true;
-    else this.digest(b, t);
+    if (this.about && this.covered(0) && isFinite(this.first) && b.seq === this.batches[0].seq) {
+      // Now the start is known.
+      this.about = false;
+      this.first = Math.min(...this.batches.map((x) => x.first ?? Infinity));
+    }
+    this.understand(b, t);
     this.changed();
     return b;
   }
@@ -251,15 +332,31 @@ export class Recording extends EventTarget {
     }
   }
 
-  /** An earlier part came later: what follows it is read once more, in order. */
-  again(t) {
-    t.stale = false;
-    t.labels.clear();
-    t.href = undefined;
-    t.depth = undefined;
-    t.pages = 0;
-    this.marks = this.marks.filter((m) => m.tab !== t.name || !m.batch || !m.batch.lines);
-    for (const b of this.batches) if (b.tab === t.name && b.lines) this.digest(b, t);
+  /**
+   * Digests a batch where it stands: what its events mean depends on those
+   * before, which it goes on from if they were the last to be read there.
+   */
+  understand(b, t) {
+    const keep = ['labels', 'href', 'depth', 'height', 'document', 'pages'];
+    let alone = b.n > 1;
+    if (t.upTo !== b.n - 1) {
+      t.ends.delete(t.upTo);
+      t.ends.set(t.upTo, Object.fromEntries(keep.map((k) => [k, t[k]])));
+      if (t.ends.size > ENDS) t.ends.delete(t.ends.keys().next().value);
+      const before = t.ends.get(b.n - 1);
+      t.ends.delete(b.n - 1);
+      alone &&= !before;
+      for (const k of keep) t[k] = before?.[k];
+      t.labels ||= new Map();
+    } else alone = false;
+    const from = this.marks.length;
+    this.digest(b, t);
+    t.upTo = b.n;
+    // A page that was there before begins anew only as far as is known.
+    if (alone) t.heads.set(b.n, this.marks.slice(from).find((m) => m.kind === 'page' && !m.spa));
+    const head = t.heads.get(b.n + 1);
+    if (head && head.text === t.href) this.marks = this.marks.filter((m) => m !== head);
+    t.heads.delete(b.n + 1);
   }
 
   /** What happens in a batch: marks for the timeline and the inspector. */
@@ -275,7 +372,6 @@ export class Recording extends EventTarget {
       if (!e || typeof e.timestamp !== 'number' || typeof e.type !== 'number') return;
       const at = Math.max(e.timestamp + b.shift, this.floor);
       const mark = (kind, more) => {
-        if (this.marks.length >= MARKS) return undefined;
         const m = { at, tab: t.name, kind, batch: b, index, ...more };
         this.marks.push(m);
         return m;
@@ -454,7 +550,7 @@ export class Recording extends EventTarget {
       if (b.first <= at) before = b;
       else if (!after || b.seq < after.seq) after = after || b;
     }
-    if (!before) return this.covered(0) !== undefined;
+    if (!before) return this.covered(0) !== undefined || this.batches[0]?.n === 1;
     const range = this.covered(before.seq);
     return !!range && (after ? after.seq < range[1] || after.seq <= before.seq : range[1] >= this.tail);
   }

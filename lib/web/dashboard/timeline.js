@@ -132,15 +132,16 @@ export function timeline(rec, on) {
     }
     if (!tabs.length) box(SIDE, wide - SIDE, 0, color('--track'));
     tabs.forEach((t) => isFinite(t.first) && box(x(t.first), x(Math.max(t.last, t === rec.tabs.get(rec.tabAt(finish())) ? edge : 0)), rowOf(t.name), color('--track')));
-    // Where somebody was: a second each, joined when they touch.
+    // Where somebody was: a second each, or some, joined when they touch.
+    const grain = rec.grain * 1000;
     let run;
     const flush = () => run && box(x(run.from), x(run.to), run.row, color('--track-busy'), 2);
     for (const [second, tab] of rec.active) {
       const from = second * 1000, row = rowOf(tab);
-      if (run && run.row === row && from - run.to <= (finish() - begin()) / width() * 2) run.to = from + 1000;
+      if (run && run.row === row && from - run.to <= (finish() - begin()) / width() * 2) run.to = from + grain;
       else {
         flush();
-        run = { from: Math.max(from, begin()), to: Math.min(from + 1000, finish()), row };
+        run = { from: Math.max(from, begin()), to: Math.min(from + grain, finish()), row };
       }
     }
     flush();
@@ -180,35 +181,24 @@ export function timeline(rec, on) {
     // What is loaded.
     c.fillStyle = color('--track-busy');
     if (!rec.complete)
-      for (const [a, b] of loaded()) c.fillRect(x(a), tall - 4, Math.max(2, x(b) - x(a)), 2);
-  }
-
-  /** The parts of which all is known. */
-  function loaded() {
-    const out = rec.ranges.map(() => [Infinity, -Infinity]);
-    for (const b of rec.batches) {
-      const i = b.first === undefined ? -1 : rec.ranges.findIndex(([from, to]) => from <= b.seq && b.seq < to);
-      if (i >= 0) out[i] = [Math.min(out[i][0], b.first), Math.max(out[i][1], b.last)];
-    }
-    return out.filter(([a]) => isFinite(a));
+      for (const [a, b] of rec.spans) c.fillRect(x(a), tall - 4, Math.max(2, x(b) - x(a)), 2);
   }
 
   /** When nobody did anything for long, as far as that is known. */
   function idleSpans() {
     const out = [];
     let last = begin();
-    const parts = loaded();
     const add = (from, to) => {
       // What is missing there, nobody knows.
       const gap = rec.gaps.find((g) => g.at < to && gapEnd(g) > from);
       if (gap) {
         if (gap.at > from) add(from, gap.at);
         if (gapEnd(gap) < to) add(gapEnd(gap), to);
-      } else if (to - from >= IDLE && parts.some(([a, b]) => a <= from && to <= b)) out.push([from, to]);
+      } else if (to - from >= IDLE && rec.spans.some(([a, b]) => a <= from && to <= b)) out.push([from, to]);
     };
     for (const [second] of rec.active) {
       add(last, second * 1000);
-      last = Math.max(last, second * 1000 + 1000);
+      last = Math.max(last, (second + rec.grain) * 1000);
     }
     add(last, isFinite(rec.last) ? rec.last : 0);
     return out;

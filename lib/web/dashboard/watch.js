@@ -16,7 +16,7 @@ import { IDLE, timeline } from './timeline.js';
 
 const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const WINDOW_CHARS = 12 << 20;  // above this the player is given a new window
-const HAND_AHEAD = 30e3;        // ms of events that the player holds in advance
+const HAND_AHEAD = 15e3;        // ms of events that the player holds in advance
 const SKIP_RATE = 60;           // at most so many times the real speed,
 const SKIP_JUMP = 60e3;         // and what is longer is not played at all
 const SKIP_SAID = 2500;         // ms for which it is said what was skipped
@@ -28,7 +28,8 @@ const LIVE_BATCHES = 3;         // or so many batches
 const LIVE_MOST = 6000;         // ms behind the newest event, at most
 const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
 const RETRY = 3000;
-const BACK = 32;               // records to look back for a snapshot, at first
+const IDLE_RECORDS = 1000;      // to read on for what comes after a time, at most
+const AWAY = 15e3;              // ms hidden: what was missed is not played
 
 /**
  * @param {string} id
@@ -39,9 +40,9 @@ export function watch(id, app) {
   const { signal } = over;
   let rec, bar, side;
   let at = 0, playing = true, speed = 1, rate = 1, skip = true, fit = true;
-  let live = false, stopFollowing = null, ages = [], liveAt = 0;
+  let live = false, stopFollowing = null, ages = [], liveAt = 0, hiddenAt = 0;
   let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
-  let sought, buffering = false, reading = false, failed = null;
+  let sought, elsewhere = new AbortController(), buffering = false, reading = false, failed = null;
   let hash = 0, deleted = false;
 
   // ---- what is on the screen -------------------------------------------
@@ -147,6 +148,7 @@ export function watch(id, app) {
       if (rec) show();
     } else if (m.op === 'opened' && m.gen === gen) {
       opened = true;
+      if (gen === 1) around();
       veiled(null);
       stage.dataset.opened = gen;
       post({ op: 'rate', rate });
@@ -280,7 +282,17 @@ export function watch(id, app) {
     const from = range ? range[1] : here ? here.seq : 0;
     if (from >= rec.tail || !rec.wants(at)) return;
     reading = true;
-    await rec.read(from, () => rec.wants(at), signal, step).catch(fault);
+    elsewhere = new AbortController();
+    await rec.read(from, () => rec.wants(at), AbortSignal.any([signal, elsewhere.signal]), step).catch(fault);
+    reading = false;
+  }
+
+  /** Once something is to be seen: what follows, and all of what is short. */
+  async function around() {
+    await ahead();
+    if (reading || live || !rec.isShort) return;
+    reading = true;
+    await rec.read(0, () => true, signal).catch(fault);
     reading = false;
   }
 
@@ -296,25 +308,23 @@ export function watch(id, app) {
   async function fetchAt(t) {
     if (buffering) return;
     buffering = true;
+    elsewhere.abort();
     sought = t;
     const was = opened;
     post({ op: 'pause' });
     const timer = setTimeout(() => veiled('Reading this part'), was ? 300 : 0);
     try {
-      await rec.read(await rec.locate(t, signal), () => !rec.loaded(at), signal);
-      // No snapshot in it: further back.
-      for (let step = BACK; !rec.window(tabNow(), at); step *= 4) {
-        const here = rec.batches.filter((b) => b.first <= at).pop();
-        const [first] = here && rec.covered(here.seq) || [0];
-        if (!first) break;
-        const from = Math.max(0, first - step);
-        await rec.piece(from, first - from, signal);
-      }
+      const { next, tail } = await rec.reach(t, chosen === 'auto' ? undefined : chosen, signal);
+      if (rec.batches[0]?.first > at) at = rec.batches[0].first;
+      if (!tail && !rec.loaded(at)) await rec.read(next, (to) => !rec.loaded(at) && to < next + IDLE_RECORDS, signal);
+      // Somebody was in another tab then.
+      if (!rec.window(tabNow(), at)) await rec.reach(t, tabNow(), signal);
     } catch (e) {
       fault(e);
     }
     clearTimeout(timer);
     veiled(null);
+    rec.trim(at);
     buffering = false;
     shown = null;
     await show();
@@ -386,21 +396,21 @@ export function watch(id, app) {
         await fetchAt(at);
       } else if (info.state === 'live') {
         reading = true;
-        await rec.read('snapshot', () => true, signal, step);
+        await rec.piece('snapshot', 0, signal);
         reading = false;
         live = true;
         at = end();
         show();
       }
       if (info.state === 'live') followFrom(rec.tail);
-      reading = true;
-      if (!live) await rec.read(0, () => rec.wants(at), signal, () => {
-        if (!wanted && rec.batches.length === 0) return;
-        if (!wanted && isFinite(rec.first) && at < rec.first) at = rec.first;
-        step();
-      });
-      else backfill();
-      reading = false;
+      if (live) backfill();
+      else if (!wanted) {
+        reading = true;
+        await rec.read(0, () => !rec.window(tabNow(), at), signal, () => {
+          if (isFinite(rec.first) && at < rec.first) at = rec.first;
+        });
+        reading = false;
+      }
       step();
     } catch (e) {
       reading = false;
@@ -428,10 +438,27 @@ export function watch(id, app) {
       if (!shown) show();
       else hand();
     }, (word) => {
-      if (word === 'resync') rec.read('snapshot', () => true, signal).then(() => followFrom(rec.tail), fault);
+      if (word === 'resync') rejoin();
       else if (word === 'end' || word === 'closed') ended();
       liveButton.classList.toggle('lost', word === 'lost');
     });
+  }
+
+  /** What was missed is left out: it goes on at the last snapshot. */
+  async function rejoin() {
+    try {
+      await rec.piece('snapshot', 0, signal);
+    } catch (e) {
+      return fault(e);
+    }
+    if (document.hidden || rec.info.state !== 'live') return;
+    followFrom(rec.tail);
+    if (live) {
+      at = liveAt = end();
+      shown = null;
+      show();
+    }
+    rec.trim(at);
   }
 
   /** How far behind the newest event to play, so that all are there in time. */
@@ -478,9 +505,11 @@ export function watch(id, app) {
     if (document.hidden) {
       if (stopFollowing) stopFollowing();
       stopFollowing = null;
+      hiddenAt = Date.now();
     } else {
       ages = [];
-      followFrom(rec.tail);
+      if (Date.now() - hiddenAt > AWAY) rejoin();
+      else followFrom(rec.tail);
     }
   }, { signal });
 

@@ -1,0 +1,102 @@
+// A long session in a real browser: node seek.mjs VIEW ID CALLS PID, where CALLS
+// is what tests/count-proxy.mjs writes and PID the server's. Prints when there
+// is a first frame, how long it takes to another place, what that reads, and
+// what memory it takes.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { chromium } = createRequire(new URL('../browser/package.json', import.meta.url))('playwright-core');
+const [view, id, calls, pid] = process.argv.slice(2);
+const SEEKS = 20, PLAY = 60e3;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+
+const reads = () => readFileSync(calls, 'utf8').split('\n').filter((l) => /^GET .*\/records(\?|$)/.test(l)).length;
+const rss = () => Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const at = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * q))];
+
+/** A page that counts what of the recording comes over the wire, and its heap. */
+async function open(hash) {
+  const page = await context.newPage();
+  const cdp = await context.newCDPSession(page);
+  const wanted = new Set();
+  const seen = { bytes: 0, requests: 0, heap: 0 };
+  await cdp.send('Network.enable');
+  cdp.on('Network.requestWillBeSent', (e) => {
+    if (!e.request.url.includes('/api/sessions/')) return;
+    wanted.add(e.requestId);
+    seen.requests++;
+  });
+  cdp.on('Network.dataReceived', (e) => { if (wanted.has(e.requestId)) seen.bytes += e.encodedDataLength || 0; });
+  seen.sample = async () => {
+    const { usedSize } = await cdp.send('Runtime.getHeapUsage');
+    seen.heap = Math.max(seen.heap, usedSize);
+    return usedSize;
+  };
+  seen.collect = () => cdp.send('HeapProfiler.collectGarbage');
+  const start = performance.now();
+  await page.goto(`${view}/?id=${id}${hash}`, { waitUntil: 'commit' });
+  await page.waitForSelector('.stage[data-opened]');
+  return { page, seen, ms: performance.now() - start };
+}
+
+const kb = (n) => (n / 1000).toFixed(0);
+console.log('                      p50 ms   p90 ms    p50 KB   p90 KB  S2 reads');
+const row = (name, ms, bytes, n) => console.log(name.padEnd(20), ...[at(ms, 0.5).toFixed(0), at(ms, 0.9).toFixed(0)].map((x) => x.padStart(7)),
+  ...[kb(at(bytes, 0.5)), kb(at(bytes, 0.9))].map((x) => x.padStart(9)), ` ${at(n, 0.5)} to ${Math.max(...n)}`);
+
+const info = await (await fetch(`${view}/api/sessions/${id}`)).json();
+const long = info.last - (info.first ?? info.last - info.duration);
+for (const [name, hash] of [['open at the start', ''], ['open in the middle', `#t=${Math.round(long / 2)}`]]) {
+  const ms = [], bytes = [], n = [];
+  for (let i = 0; i < 7; i++) {
+    const before = reads();
+    const o = await open(hash);
+    ms.push(o.ms);
+    bytes.push(o.seen.bytes);
+    n.push(reads() - before);
+    await o.page.close();
+    await sleep(300);
+  }
+  // The first has nothing in its cache.
+  row(name, ms.slice(1), bytes.slice(1), n.slice(1));
+}
+
+const { page, seen } = await open('#t=0');
+const ms = [], bytes = [], n = [];
+let random = 20261124;
+for (let i = 0; i < SEEKS; i++) {
+  await sleep(500); // what is read ahead has been
+  random = random * 16807 % 2147483647;
+  const before = [seen.bytes, reads(), await page.getAttribute('.stage', 'data-opened')];
+  const start = performance.now();
+  const shown = page.waitForFunction((was) => {
+    const now = document.querySelector('.stage').dataset.opened;
+    return now !== was && document.querySelector('.veil').hidden;
+  }, before[2], { polling: 'raf', timeout: 20000 });
+  await page.evaluate((t) => { location.hash = `t=${t}`; }, Math.round(random / 2147483647 * long));
+  await shown;
+  ms.push(performance.now() - start);
+  bytes.push(seen.bytes - before[0]);
+  n.push(reads() - before[1]);
+  await seen.sample();
+}
+row(`seek, of ${SEEKS}`, ms, bytes, n);
+const peak = seen.heap;
+await seen.collect();
+console.log(`\nheap of the page, MiB: ${(peak / 1048576).toFixed(0)} at most after ${SEEKS} seeks, ${(await seen.sample() / 1048576).toFixed(0)} in use`);
+
+seen.heap = 0;
+await page.selectOption('.speed', '16');
+await page.evaluate(() => { location.hash = 't=1000'; });
+await sleep(1000);
+await page.keyboard.press(' ');
+const from = await page.textContent('.time');
+for (const end = Date.now() + PLAY; Date.now() < end; await sleep(500)) await seen.sample();
+const to = await page.textContent('.time');
+const most = seen.heap;
+await seen.collect();
+console.log(`a minute at 16 times, ${from.split(' ')[0]} to ${to}: ${(most / 1048576).toFixed(0)} at most, ${(await seen.sample() / 1048576).toFixed(0)} in use`);
+console.log(`sse-bridge: ${rss().toFixed(1)} MiB at most`);
+await browser.close();
