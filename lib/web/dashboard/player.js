@@ -17,6 +17,7 @@ const SPARE = 50;               // ms that a replayer is given to draw a snapsho
 const MOST_SCALE = 3;
 // A place that was scrolled to is shown at once, whatever the page is used to.
 const RULES = ['*{scroll-behavior:auto!important}'];
+const TAIL_RATE = 4;            // faster than this the mouse leaves no trail
 
 let now;                        // {gen, replayer, stage, base, last}
 let playing = false, rate = 1, fit = true;
@@ -94,6 +95,15 @@ function layout() {
   tell({ op: 'size', ...size, scale });
 }
 
+/** The trail is drawn anew with each move, too often for a fast replay. */
+function trail({ replayer, tail, size }) {
+  const on = rate <= TAIL_RATE;
+  if (!tail || on === !!replayer.mouseTail) return;
+  tail.getContext('2d').clearRect(0, 0, tail.width, tail.height);
+  replayer.mouseTail = on ? tail : null;
+  if (on && size) [tail.width, tail.height] = [size.width, size.height];
+}
+
 function open({ gen, lines, shift, at }) {
   const state = { gen, last: -Infinity, snapshots: [] };
   const events = parse(lines, shift, state);
@@ -126,7 +136,8 @@ function open({ gen, lines, shift, at }) {
     Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
     replayer.hoverElements(replayer.iframe.contentDocument);
   };
-  Object.assign(state, { replayer, stage, base: events[0].timestamp });
+  Object.assign(state, { replayer, stage, base: events[0].timestamp, tail: replayer.mouseTail });
+  trail(state);
   replayer.on('resize', (d) => {
     state.size = d;
     if (now === state) layout();
@@ -195,7 +206,9 @@ const ops = {
   },
   rate(m) {
     rate = m.rate;
-    if (now) now.replayer.setConfig({ speed: rate });
+    if (!now) return;
+    now.replayer.setConfig({ speed: rate });
+    trail(now);
   },
   scale(m) {
     fit = m.fit;
