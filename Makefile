@@ -50,7 +50,7 @@ LIBS_s2-tail       := $(LIBS_s2-append)
 LIBS_s2-stream     := $(LIBS_s2-append)
 LIBS_rr-ls         := $(LIBS_s2-append)
 LIBS_rr-collect    := $(shell $(PKG) --libs libmicrohttpd) -ljq -lz -lcrypto
-LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd) -lcrypto
+LIBS_sse-bridge    := $(shell $(PKG) --libs libmicrohttpd) -lz -lcrypto
 
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 LIB_C    := $(wildcard lib/*.c)

@@ -835,8 +835,8 @@ file_name_has_hash(const char *name)
 	return false;
 }
 
-static bool
-takes_gzip(const struct http_request *r)
+bool
+http_takes_gzip(const struct http_request *r)
 {
 	const char *p = http_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 
@@ -877,7 +877,7 @@ http_reply_file(struct http_request *r, int dirfd, const char *name,
 
 	if (!file_name_is_safe(name))
 		return false;
-	if (takes_gzip(r) && (size_t)snprintf(packed, sizeof(packed), "%s.gz",
+	if (http_takes_gzip(r) && (size_t)snprintf(packed, sizeof(packed), "%s.gz",
 	    name) < sizeof(packed))
 		gzip = (fd = file_open(dirfd, packed, &st)) != -1;
 	if (fd == -1 && (fd = file_open(dirfd, name, &st)) == -1)

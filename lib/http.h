@@ -158,6 +158,9 @@ bool http_segment_is(const struct http_request *, int i, const char *word);
 const char *http_query(const struct http_request *, const char *key);
 const char *http_header(const struct http_request *, const char *name);
 
+/* True if it says that it takes an answer in gzip. */
+bool http_takes_gzip(const struct http_request *);
+
 /* The client's address as text, "-" if it has none.  Returns text. */
 #define HTTP_ADDRESS_MAX	46
 const char *http_address_text(const struct http_address *,

@@ -335,6 +335,59 @@ has() {
 	[ "$output" = '{}' ]
 }
 
+@test "routes: lines are compressed for who takes it, and not held back" {
+	local size
+	# Pauses, pieces that fit no buffer, and what does not compress.
+	route lines <<-'EOF'
+	echo first
+	read -r <go
+	cat "$recording"
+	head -c 3000000 random
+	exit "$(<status)"
+	EOF
+	head -c 3000000 /dev/urandom >random
+	export recording=$DATA/gen-mutation-flood-cells.ndjson
+	mkfifo go
+	echo 0 >status
+	serve -x routes
+	local bridge=$pid lines=$at/api/sessions/$id/lines
+	start curl -sN -H 'Accept-Encoding: gzip' -D head -o got.gz "$lines"
+	# What was written is there, while the command has not ended.
+	wait_until 5 first_line got.gz
+	echo >go
+	ended "$pid"
+	has head 'Content-Encoding: gzip'
+	has head 'Vary: Accept-Encoding'
+	{ echo first; cat "$recording" random; } >expected
+	gzip -dc got.gz | cmp - expected
+	size=$(stat -c %s got.gz)
+	((size < 3000000 + $(stat -c %s "$recording") / 5))
+	# Who does not take it, gets it as it is.
+	local code
+	for code in identity 'gzip;q=0'; do
+		echo >go &
+		curl -s -H "Accept-Encoding: $code" -D head "$lines" | cmp - expected
+		run ! has head Content-Encoding
+		wait
+	done
+	# One that fails is cut off here, too.
+	echo 1 >status
+	echo >go &
+	run -18 curl -sS --compressed -o got "$lines"
+	wait
+	# Others, and what is to be saved, are not compressed.
+	route list <<<'echo "{}"'
+	route export <<<'echo "{}"'
+	for code in "$at/api/sessions" "$at/api/sessions/$id/export"; do
+		[[ $(curl -s -H 'Accept-Encoding: gzip' "$code") == '{}' ]]
+	done
+}
+
+# first_line FILE: as far as it is here, it holds the first line.
+first_line() {
+	[[ $(gzip -dc "$1" 2>gzip.err) == first ]]
+}
+
 @test "routes: a slow client holds its command back, and ends it by leaving" {
 	route lines <<-'EOF'
 	echo $$ >pid

@@ -2,10 +2,10 @@
  * A request served by a command: started when there is room, its output sent
  * as it comes, ended when the client leaves.
  *
- * Nothing is buffered here: the pipe is read into what the HTTP server sends,
- * when that has room.  The first output makes the status 200; without any, the
- * exit status decides.  An answer whose command fails later is cut off, so
- * that the client sees that it is not whole.
+ * Nothing is buffered here: the pipe is read, through gzip for lines, into what
+ * the HTTP server sends, when that has room.  The first output makes the
+ * status 200; without any, the exit status decides.  An answer whose command
+ * fails later is cut off, so that the client sees that it is not whole.
  */
 #include <sys/epoll.h>
 
@@ -14,6 +14,7 @@
 
 #include "counts.h"
 #include "exits.h"
+#include "gzip.h"
 #include "log.h"
 #include "server.h"
 
@@ -35,6 +36,7 @@ struct run {
 	bool left;		/* the client has */
 	struct child child;
 	struct watch out, exit;
+	struct gzip *gzip;	/* through which the answer goes, or NULL */
 	int status;
 	void (*answer)(struct http_request *, int, char *);	/* or NULL */
 	size_t nsaid;		/* for it */
@@ -76,6 +78,19 @@ close_output(struct run *run)
 }
 
 static ssize_t
+read_output(struct run *run, char *p, size_t max)
+{
+	ssize_t n;
+
+	if (run->gzip != NULL)
+		return gzip_read(run->gzip, run->child.out, p, max);
+	do
+		n = read(run->child.out, p, max);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+static ssize_t
 run_fill(struct http_request *r, char *p, size_t max)
 {
 	struct run *run = r->state;
@@ -84,9 +99,7 @@ run_fill(struct http_request *r, char *p, size_t max)
 	if (run->left)
 		return HTTP_ABORT;
 	if (run->child.out != -1) {
-		do
-			n = read(run->child.out, p, max);
-		while (n == -1 && errno == EINTR);
+		n = read_output(run, p, max);
 		if (n > 0)
 			return n;
 		if (n == -1 && errno == EAGAIN) {
@@ -97,7 +110,10 @@ run_fill(struct http_request *r, char *p, size_t max)
 	}
 	if (run->stage != EXITED)
 		return HTTP_SLEEP;
-	return succeeded(run) ? HTTP_END : HTTP_ABORT;
+	if (!succeeded(run))
+		return HTTP_ABORT;
+	n = run->gzip == NULL ? 0 : (ssize_t)gzip_finish(run->gzip, p, max);
+	return n > 0 ? n : HTTP_END;
 }
 
 /* What it has written yet: the start of the answer, or all of it. */
@@ -105,13 +121,23 @@ static void
 answer(struct run *run, bool whole)
 {
 	struct http_request *r = run->patron.request;
-	const struct http_header headers[] = {
+	struct http_header headers[] = {
 		server_api_headers[0], server_api_headers[1],
-		{ run->disposition[0] == '\0' ? NULL : "Content-Disposition",
-		    run->disposition },
-		{ NULL, NULL },
+		{ NULL, NULL }, { NULL, NULL }, { NULL, NULL },
 	};
 
+	if (run->disposition[0] != '\0') {
+		headers[2] = (struct http_header){ "Content-Disposition",
+		    run->disposition };
+	} else if (run->bulk) {
+		/* Without memory for it, it goes as it is. */
+		if (!whole && http_takes_gzip(r))
+			run->gzip = gzip_new();
+		headers[2] = (struct http_header){ "Vary", "Accept-Encoding" };
+		if (run->gzip != NULL)
+			headers[3] = (struct http_header){ "Content-Encoding",
+			    "gzip" };
+	}
 	if (whole)
 		http_reply(r, 200, run->type, "", 0, headers);
 	else
@@ -311,6 +337,7 @@ run_done(struct patron *p)
 	struct queue *q = run->queue;
 
 	run_stop(run);
+	gzip_free(run->gzip);
 	free(run);
 	start_waiting(q);
 }
