@@ -157,7 +157,8 @@ $(BUILD)/bin/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(addprefix \
 BENCH := codec gen_units viewers load
 bench:
 	@scripts/bootstrap bench
-	@$(MAKE) --no-print-directory all $(BENCH:%=$(BUILD)/bench/%)
+	@$(MAKE) --no-print-directory all $(BENCH:%=$(BUILD)/bench/%) \
+		$(BUILD)/tests/rss
 	@BUILD=$(BUILD) tests/bench/run $(ONLY)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/lib/librr.a
 	@mkdir -p $(@D)

@@ -49,6 +49,10 @@ browser() {
 	browser fidelity
 }
 
+@test "a long session is read in parts; who looked away goes on with now" {
+	browser long
+}
+
 @test "a bad network between page and collector loses and doubles nothing" {
 	browser faults
 }
