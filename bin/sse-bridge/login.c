@@ -179,7 +179,8 @@ by_link(struct login *l, const char *text, const char *id, struct person *p)
 {
 	struct share_part part;
 
-	if (share_get(l->signer, id, text, &p->is_part, &part) == -1)
+	if (share_get(l->signer, id, text, (uint64_t)time(NULL), &p->is_part,
+	    &part) == -1)
 		return LOGIN_WRONG;
 	strlcpy(p->name, "a link", sizeof p->name);
 	p->role = ROLE_VIEW;
@@ -272,6 +273,8 @@ login_part(struct login *l, struct http_request *r, const char *id,
 	const char *text = l->path == NULL ? NULL : http_query(r, "share");
 	bool is_part;
 
-	return text != NULL && share_get(l->signer, id, text, &is_part,
+	/* Were it asked again whether it has expired, one that does so just
+	 * now would be taken for none, and all of the session be shown. */
+	return text != NULL && share_get(l->signer, id, text, 0, &is_part,
 	    part) == 0 && is_part;
 }

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* What is signed begins with its kind; login.c has the others. */
 #define KIND_WHOLE	3
@@ -75,23 +74,25 @@ share_put(struct signer *signer, const char *id, uint32_t expires,
 
 int
 share_get(struct signer *signer, const char *id, const char *text,
-    bool *is_part, struct share_part *part)
+    uint64_t now, bool *is_part, struct share_part *part)
 {
 	unsigned char s[SHARE_BYTES_MAX];
 	size_t len = strlen(text), n = len * 6 / 8;
-	const unsigned char *mac = s + n - MAC_BYTES;
+	const unsigned char *mac;
 	uint64_t expires;
 
 	if (len > SHARE_LEN_MAX || n < SHARE_HEAD + MAC_BYTES ||
-	    base64url_get(text, s, n) == -1 ||
-	    !signer_check(signer, s, mac - s, id, SESSION_ID_LEN, mac))
+	    base64url_get(text, s, n) == -1)
+		return -1;
+	mac = s + n - MAC_BYTES;
+	if (!signer_check(signer, s, mac - s, id, SESSION_ID_LEN, mac))
 		return -1;
 	/* It is ours, so it is as share_put() made it. */
 	*is_part = s[0] == KIND_PART;
 	if (s[0] != KIND_WHOLE && !*is_part)
 		return -1;
 	get_number(s + 1, &expires, 4);
-	if ((uint64_t)time(NULL) >= expires)
+	if (now >= expires)
 		return -1;
 	if (*is_part)
 		get_part(s + SHARE_HEAD, mac, part);

@@ -49,10 +49,10 @@ void share_put(struct signer *, const char *id, uint32_t expires,
 
 /*
  * Read one that is for this session.  0 with *is_part, and if so *part; -1: it
- * is none, is another's, or has expired.
+ * is none, is another's, or had expired by 'now' (s since 1970).
  */
 int share_get(struct signer *, const char *id, const char *text,
-    bool *is_part, struct share_part *part);
+    uint64_t now, bool *is_part, struct share_part *part);
 
 /*
  * Read what rr-clip -p printed, "start=SEQ end=SEQ tabs=TAB@SEQ,...", which is
