@@ -311,6 +311,26 @@ record_get(const unsigned char *p, size_t n, struct record *r)
 }
 
 int
+record_get_position(const unsigned char *p, size_t n, uint64_t *seq,
+    uint64_t *time)
+{
+	struct pb_field f;
+	ssize_t took;
+
+	*seq = *time = 0;
+	for (; n > 0; p += took, n -= took) {
+		took = pb_next(p, n, &f, NULL);
+		if (took <= 0)
+			return -1;
+		if (f.wire == PB_VARINT && f.no == 1)
+			*seq = f.num;
+		else if (f.wire == PB_VARINT && f.no == 2)
+			*time = f.num;
+	}
+	return 0;
+}
+
+int
 record_header(const unsigned char *p, size_t n, const char *name,
     const unsigned char **value, size_t *value_len)
 {

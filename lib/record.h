@@ -146,6 +146,13 @@ struct record {
 int record_get(const unsigned char *p, size_t n, struct record *r);
 
 /*
+ * Read S2's StreamPosition: a record's number and its time, each 0 if it is
+ * not there.  0, or -1: it is none.
+ */
+int record_get_position(const unsigned char *p, size_t n, uint64_t *seq,
+    uint64_t *time);
+
+/*
  * The value of the first header called 'name' in such a field.  0, or -1 if
  * there is none.
  */

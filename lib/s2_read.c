@@ -64,25 +64,6 @@ s2_batch_record(const unsigned char **p, size_t *n, struct record *r)
 	return 0;
 }
 
-static int
-get_position(const unsigned char *p, size_t n, uint64_t *seq, uint64_t *time)
-{
-	struct pb_field f;
-	ssize_t took;
-
-	*seq = *time = 0;
-	for (; n > 0; p += took, n -= took) {
-		took = pb_next(p, n, &f, NULL);
-		if (took <= 0)
-			return -1;
-		if (f.wire == PB_VARINT && f.no == 1)
-			*seq = f.num;
-		else if (f.wire == PB_VARINT && f.no == 2)
-			*time = f.num;
-	}
-	return 0;
-}
-
 /* End the session with an error of the wire. */
 static int
 broken(struct s2_reader *r, const char *why)
@@ -141,7 +122,7 @@ take_batch(struct s2_reader *r, const unsigned char *p, size_t n)
 			b.time = record.time;
 		} else if (f.no == PIPE_TAIL && f.wire == PB_LEN) {
 			b.has_tail = true;
-			if (get_position(f.bytes, f.len, &b.tail_seq,
+			if (record_get_position(f.bytes, f.len, &b.tail_seq,
 			    &b.tail_time) == -1)
 				return broken(r, "a frame holds no tail");
 		}

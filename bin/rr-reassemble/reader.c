@@ -755,25 +755,15 @@ take_record(struct reader *r, const struct pb_field *f)
 	return 0;
 }
 
-/* S2's StreamPosition: the next number, and the last record's time. */
+/* The next number, and the last record's time. */
 static int
 take_tail(struct reader *r, const struct pb_field *field)
 {
-	const unsigned char *p = field->bytes;
-	size_t n = field->len;
-	uint64_t seq = 0, time = 0;
-	struct pb_field f;
-	ssize_t took;
+	uint64_t seq, time;
 
-	for (; n > 0; p += took, n -= took) {
-		if ((took = pb_next(p, n, &f, NULL)) <= 0) {
-			r->why = "no tail position";
-			return -1;
-		}
-		if (f.wire == PB_VARINT && f.no == 1)
-			seq = f.num;
-		else if (f.wire == PB_VARINT && f.no == 2)
-			time = f.num;
+	if (record_get_position(field->bytes, field->len, &seq, &time) == -1) {
+		r->why = "no tail position";
+		return -1;
 	}
 	if (r->o.directives && buf_addf(&r->sink.buf,
 	    ":tail seq=%llu time=%llu\n",

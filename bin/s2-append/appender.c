@@ -85,26 +85,6 @@ give(void *arg, unsigned char *p, size_t room)
 	return s->closing ? 0 : S2_SEND_WAIT;
 }
 
-/* A StreamPosition. */
-static int
-get_position(const unsigned char *p, size_t n, uint64_t *seq, uint64_t *time)
-{
-	struct pb_field f;
-	ssize_t took;
-
-	*seq = *time = 0;
-	for (; n > 0; p += took, n -= took) {
-		took = pb_next(p, n, &f, NULL);
-		if (took <= 0)
-			return -1;
-		if (f.wire == PB_VARINT && f.no == 1)
-			*seq = f.num;
-		else if (f.wire == PB_VARINT && f.no == 2)
-			*time = f.num;
-	}
-	return 0;
-}
-
 static int
 get_ack(const unsigned char *p, size_t n, struct ack *ack)
 {
@@ -119,10 +99,10 @@ get_ack(const unsigned char *p, size_t n, struct ack *ack)
 			return -1;
 		if (f.wire != PB_LEN)
 			continue;
-		if (f.no == 1 && get_position(f.bytes, f.len, &ack->seq,
-		    &time) == -1)
+		if (f.no == 1 && record_get_position(f.bytes, f.len,
+		    &ack->seq, &time) == -1)
 			return -1;
-		if (f.no == 2 && get_position(f.bytes, f.len, &end,
+		if (f.no == 2 && record_get_position(f.bytes, f.len, &end,
 		    &ack->time) == -1)
 			return -1;
 	}
