@@ -64,6 +64,17 @@ setup() {
 	EOF
 }
 
+@test "rr-clip: a batch that is longer than its header can tell" {
+	local day=86400000
+	printf '{"type":3,"timestamp":%s}\n' 1000 $((day * 2)) $((day * 5)) |
+	    rr-frame | rr-reassemble -d >long
+	grep -q ' first=1000 last=268436455$' long
+	run -0 rr-clip 0 $((day * 4)) <long
+	[ "$(grep -c timestamp <<<"$output")" = 2 ]
+	run -0 rr-clip $((day * 4)) $((day * 6)) <long
+	[ "$(grep -c timestamp <<<"$output")" = 1 ]
+}
+
 @test "rr-clip: where a span stands" {
 	place() {
 		local want=$1

@@ -63,6 +63,9 @@ read_head(struct batch *b, const struct directive *d, const char **why)
 	    (last = get_time(d, "last", &b->last, why)) == -1)
 		return -1;
 	b->has_time = first == 1 && last == 1;
+	/* No header tells of a longer span, so it may have been longer. */
+	if (b->has_time && b->last - b->first == RECORD_SPAN_MAX)
+		b->last = RECORD_TIME_MAX;
 	if (directive_value(d, "flags", flags, sizeof flags, why) == -1 &&
 	    *why != NULL)
 		return -1;
