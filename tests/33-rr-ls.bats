@@ -178,6 +178,17 @@ session() {
 	grep -q "^$id unknown .*missing encryption key" got
 	run -65 rr-ls "$id" "$good"
 	[[ $output == *"rr-ls: $id: "*"$good live"* ]]
+	# When it began is known, whose it is not: then nobody is told that all
+	# of a user's are gone.
+	[[ $(rr-ls -j -w since=1h | jq -c '[(.sessions | length), .unread]') == '[3,0]' ]]
+	run -0 --separate-stderr rr-ls -j -w user=ann
+	[[ $(jq -c '[.sessions, .unread]' <<<"$output") == '[[],1]' ]]
+	[[ $stderr == 'rr-ls: 1 sessions could not be read, so whether they are like this is not known' ]]
+	run -75 --separate-stderr rr rm -n -u ann
+	run -75 --separate-stderr rr rm -f -u ann
+	[[ $output == '' ]]
+	run -0 rr rm -f -b "$(($(date +%s%3N) + 1000))"
+	[[ $(rr-ls) == '' ]]
 }
 
 @test "a long word of S2 is cut between characters" {
@@ -517,7 +528,8 @@ events() {
 	rr rm -n -u ann >preview
 	[[ $(awk '{ print $1 }' preview) == "${ann[1]}"$'\n'"${ann[0]}" ]]
 	run ! grep -P '\x1b' preview
-	[[ $(rr rm -n -b 1h) == '' ]]
+	run -0 rr rm -n -b 1h
+	[[ $output == '' ]]
 	# On a terminal it asks.
 	run -0 script -qec 'rr rm -u ann' /dev/null <<<n
 	[[ $output == *'Delete 2 of them, for good?'* ]]

@@ -156,6 +156,7 @@ enum where_state {
 /* Zeroed: all are. */
 struct where {
 	bool any;		/* there is a condition */
+	bool inside;		/* ... other than when a session began */
 	const char *text, *url, *user, *source;	/* NULL: any */
 	uint64_t since, until;	/* ms; 0: ever */
 	double min, max;	/* ms */
@@ -169,7 +170,11 @@ struct where {
  */
 const char *where_add(struct where *w, const char *text, uint64_t now);
 
+/* True if all hold; of one that could not be read only when it began counts. */
 bool where_fits(const struct where *w, const struct session *s);
+
+/* True if that it could not be read leaves this open. */
+bool where_is_open(const struct where *w, const struct session *s);
 
 /* The JSON object of a session; the HTTP interface passes it on. */
 jv show_object(const struct session *s);

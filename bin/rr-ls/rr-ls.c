@@ -153,6 +153,7 @@ struct page {
 	struct sessions list;	/* all that were looked at */
 	size_t count;		/* so many are wanted */
 	size_t found;
+	size_t open;		/* may be wanted, but could not be read */
 	size_t looked;		/* up to here; the rest is for the next page */
 	bool newest;		/* it begins at the newest */
 	bool more;
@@ -181,9 +182,12 @@ put_page(const struct page *page)
 	o = jv_object_set(o, jv_string("more"), jv_bool(page->more));
 	o = jv_object_set(o, jv_string("next"), page->more ?
 	    jv_string(list->v[page->looked - 1].stream) : jv_null());
-	if (page->where->any)
+	if (page->where->any) {
 		o = jv_object_set(o, jv_string("looked"),
 		    jv_number((double)page->looked));
+		o = jv_object_set(o, jv_string("unread"),
+		    jv_number((double)page->open));
+	}
 	if (page->has_index && page->newest)
 		o = jv_object_set(o, jv_string("index"),
 		    jv_number((double)page->index));
@@ -249,6 +253,7 @@ look(struct page *page, size_t from)
 			return;
 		}
 		page->found += is_shown(page, s);
+		page->open += where_is_open(page->where, s);
 	}
 	if (page->looked < page->list.n)
 		page->more = true;
@@ -296,6 +301,9 @@ run_page(struct ls *ls, const char *after, size_t count,
 		    sizeof place);
 		after = place;
 	}
+	if (page.open > 0)
+		log_warn("%zu sessions could not be read, so whether they are "
+		    "like this is not known", page.open);
 	if (form == JSON)
 		put_page(&page);
 	else if (form == ENTRIES)

@@ -110,6 +110,8 @@ where_add(struct where *w, const char *text, uint64_t now)
 		return "is not KEY=VALUE";
 	len = (size_t)(value++ - text);
 	w->any = true;
+	w->inside |= (len != 5 || memcmp(text, "since", 5) != 0) &&
+	    (len != 5 || memcmp(text, "until", 5) != 0);
 	if (len == 5 && memcmp(text, "state", 5) == 0)
 		return parse_state(value, &w->state);
 	for (i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -189,16 +191,29 @@ state_fits(const struct session *s, enum where_state state)
 	return false;
 }
 
+static bool
+time_fits(const struct where *w, const struct session *s)
+{
+	return s->created >= w->since &&
+	    (w->until == 0 || s->created < w->until);
+}
+
+bool
+where_is_open(const struct where *w, const struct session *s)
+{
+	return w->inside && s->error != NULL && !s->gone && time_fits(w, s);
+}
+
 bool
 where_fits(const struct where *w, const struct session *s)
 {
 	int i;
 
-	if (!w->any)
+	if (!time_fits(w, s))
+		return false;
+	if (!w->inside)
 		return true;
-	if (s->created < w->since ||
-	    (w->until > 0 && s->created >= w->until) || s->error != NULL ||
-	    !state_fits(s, w->state) ||
+	if (s->error != NULL || !state_fits(s, w->state) ||
 	    (w->min > 0 && session_duration(s) < w->min) ||
 	    (w->max > 0 && session_duration(s) > w->max))
 		return false;
