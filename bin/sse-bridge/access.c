@@ -184,7 +184,8 @@ is_known(struct http_request *r, const char *id, enum login_result result,
 		}
 		break;
 	case LOGIN_SLOW:
-		server_error(r, 429, "too many wrong tokens; wait a minute");
+		server_error(r, 429, "too many wrong tokens or links; wait "
+		    "a minute");
 		break;
 	}
 	return false;

@@ -19,7 +19,7 @@
 #define COOKIE_LEN	BASE64URL_LEN(COOKIE_BYTES)
 #define COOKIE_NAME	"rr"
 
-/* Wrong tokens from one address: so many at once, and so many a minute. */
+/* Wrong tokens, or links, from one address: so many at once, and so many a minute. */
 #define WRONG_BURST	10
 #define WRONG_A_MINUTE	10
 
@@ -114,23 +114,28 @@ is(struct person *p, const struct user *u, const char *name)
 	return LOGIN_KNOWN;
 }
 
+enum {
+	LIMIT_TOKENS,
+	LIMIT_LINKS,
+};
+
+static const struct rate wrong_rate = {
+	.per_ms = WRONG_A_MINUTE / 60e3, .burst = WRONG_BURST,
+};
+
 /* "Bearer TOKEN"; a NULL user if the token is nobody's. */
 static enum login_result
 by_token(struct login *l, struct http_request *r, const char *header,
     const struct user **u)
 {
-	static const struct rate rate = {
-		.per_ms = WRONG_A_MINUTE / 60e3, .burst = WRONG_BURST,
-	};
 	struct bucket *b;
 
 	*u = NULL;
-	if (strncasecmp(header, "Bearer ", strlen("Bearer ")) != 0)
-		return LOGIN_WRONG;
-	b = limiter_bucket(l->limiter, &r->client, 0, loop_now());
-	if (bucket_take(b, &rate, loop_now()) != 0)
+	b = limiter_bucket(l->limiter, &r->client, LIMIT_TOKENS, loop_now());
+	if (bucket_take(b, &wrong_rate, loop_now()) != 0)
 		return LOGIN_SLOW;
-	*u = users_by_token(l->users, header + strlen("Bearer "));
+	if (strncasecmp(header, "Bearer ", strlen("Bearer ")) == 0)
+		*u = users_by_token(l->users, header + strlen("Bearer "));
 	if (*u == NULL)
 		return LOGIN_WRONG;
 	b->level += 1;	/* only wrong ones count */
@@ -174,14 +179,21 @@ by_cookie(struct login *l, const char *header, struct person *p)
 	return is(p, u, u == NULL ? "" : u->name);
 }
 
+/* Right ones need no limit; of wrong ones the log is not to be filled. */
 static enum login_result
-by_link(struct login *l, const char *text, const char *id, struct person *p)
+by_link(struct login *l, struct http_request *r, const char *text,
+    const char *id, struct person *p)
 {
 	struct share_part part;
+	struct bucket *b;
 
 	if (share_get(l->signer, id, text, (uint64_t)time(NULL), &p->is_part,
-	    &part) == -1)
-		return LOGIN_WRONG;
+	    &part) == -1) {
+		b = limiter_bucket(l->limiter, &r->client, LIMIT_LINKS,
+		    loop_now());
+		return bucket_take(b, &wrong_rate, loop_now()) == 0 ?
+		    LOGIN_WRONG : LOGIN_SLOW;
+	}
 	strlcpy(p->name, "a link", sizeof p->name);
 	p->role = ROLE_VIEW;
 	p->by_link = true;
@@ -209,7 +221,7 @@ login_identify(struct login *l, struct http_request *r, const char *id,
 		return LOGIN_KNOWN;
 	}
 	if (id != NULL && (text = http_query(r, "share")) != NULL)
-		return by_link(l, text, id, p);
+		return by_link(l, r, text, id, p);
 	if (l->header != NULL && http_from_proxy(r) &&
 	    (text = http_header(r, l->header)) != NULL &&
 	    user_name_is_valid(text))

@@ -44,7 +44,7 @@ enum login_result {
 	LOGIN_KNOWN,
 	LOGIN_NONE,	/* nothing was shown, or what was is not good any more */
 	LOGIN_WRONG,	/* a token that nobody has, or a link that has ended */
-	LOGIN_SLOW,	/* too many wrong ones: nothing was looked at */
+	LOGIN_SLOW,	/* too many wrong ones from this address */
 };
 
 /* Who it is; 'id' is the session that it asks for, or NULL. */
