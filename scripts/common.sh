@@ -339,6 +339,9 @@ index_forget() {
 index_read() {
 	tail=$(s2-stream tail "$index") || return
 	tail=${tail%% *}
+	: >"$work/dead"
+	# It may have been made, and never written to.
+	((tail > 0)) || return 0
 	s2-tail -e "$tail" "$index" | rr-reassemble -d |
 	    sed -n 's/^:meta [^{]*//p' >"$work/index" || return
 	"$@" >"$work/dead"
