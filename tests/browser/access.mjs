@@ -53,12 +53,15 @@ await test(async (rig) => {
   // Out, and in as somebody who may.
   await page.goto(view);
   await page.waitForSelector('.sessions a');
+  assert.equal(await page.locator('.files').count(), 0);
   await page.click('.who');
   await page.waitForSelector('.login');
   assert.deepEqual(await context.cookies(), []);
   await page.keyboard.type(token.ann);
   await page.keyboard.press('Enter');
   await page.waitForSelector('.sessions a');
+  assert.match(await page.textContent('.files'), /rr import FILE/);
+  await accessible(page, 'the list');
   await shoot(page, 'logged-in');
   await page.goto(`${view}/?id=${id}`);
   await replay(page);

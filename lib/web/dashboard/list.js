@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { ago, bytes, h, icon, place, span, when } from './dom.js';
 import { ending } from './ends.js';
+import { may } from './login.js';
 
 const PAGE = 50;
 const FRESH = 2000;             // ms between looks while nothing tells of changes
@@ -51,7 +52,8 @@ export function list(app) {
     fieldsButton.setAttribute('aria-expanded', String(!fields.hidden));
   } }, 'Filters');
   const progress = h('.progress', { role: 'status', hidden: true });
-  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, count), fields, progress, note, rows, moreButton);
+  const files = may('delete') && h('p.soft.files', {}, 'A recording in a file is put here by ', h('code', {}, 'rr import FILE'), ', where rrpipe runs.');
+  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, count), fields, progress, note, rows, moreButton, ...files ? [files] : []);
   document.title = 'Sessions · rrpipe';
 
   function remember() {
