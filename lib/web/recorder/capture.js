@@ -200,6 +200,7 @@ export function capture(opts, shield, sender) {
   /** Takes one now, or once its share of the time allows; `anew`: of a new session. */
   const snapshot = (anew) => {
     if (anew) reset();
+    else if (line) return;      // one is being made
     snapDue = false;
     clearTimeout(snapTimer);
     const wait = snapAt + snapMs * SNAPSHOT_SHARE - now();
