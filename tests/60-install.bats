@@ -97,6 +97,20 @@ files_in() {
 	    "$man"/man*/* | cut -d ' ' -f 2- | sort -u)
 }
 
+@test "the page has the limits of the units" {
+	local unit file
+	sed -n 's/^\.It \([a-z0-9-]*\.service\) Ta \([0-9]*[GM]\) Ta \([0-9]*[GM]\) Ta \([0-9]*\)$/\1 \2 \3 \4/p' \
+	    "$ROOT/systemd/rr-systemd.7" | sort >page
+	for file in "$ROOT"/systemd/*.service; do
+		unit=${file##*/}
+		[[ $unit != *@* ]] || continue
+		awk -F = -v unit="$unit" '{ v[$1] = $2 } END {
+			if ("MemoryMax" in v)
+				print unit, v["MemoryHigh"], v["MemoryMax"], v["TasksMax"]
+		}' "$file"
+	done | sort | diff page -
+}
+
 # What examples/Containerfile says, without what would build an image: its
 # packages are those that the programs are built with and found to run on, and
 # its commands run in a Debian.

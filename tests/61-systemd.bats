@@ -278,8 +278,8 @@ back() {
 	none_failed
 }
 
-@test "S2 stopped: the collector says so, waits, and goes on" {
-	local before
+@test "S2 stopped for a minute: the collector says so, waits, and goes on" {
+	local before stopped=$SECONDS
 	begin_traffic
 	inside systemctl stop s2-lite
 	wait_until 5 is_not_ready
@@ -288,6 +288,7 @@ back() {
 	before=$(restarts rr-collect)
 	inside systemctl kill -s KILL rr-collect
 	wait_until 40 restarted rr-collect $((before + 1))
+	wait_until 70 eval '((SECONDS - stopped >= 60))'
 	inside systemctl start s2-lite
 	wait_until 30 is_ready
 	flows
