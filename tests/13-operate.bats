@@ -635,7 +635,9 @@ fake_systemd() {
 		while ((\$#)); do
 			case \$1 in
 			-u) ;;
-			--since) shift ;;
+			--since | -p) shift ;;
+			# A field, which something of ours knows.
+			RR_*=*) grep -q "\${1%%=*}" "$ROOT/lib/log.c" || exit 64 ;;
 			-*) exit 64 ;;
 			*) units+=("\$1") ;;
 			esac
