@@ -25,6 +25,12 @@ await test(async (rig) => {
   await shop.click('#brass-pen button');
   await until('the cart', async () => await player.see((doc) => doc.querySelector('#count').textContent) === '1');
 
+  // Back, and to what happens now again.
+  await dash.keyboard.press('ArrowLeft');
+  await dash.waitForSelector('.live-button:not(.on)');
+  await dash.keyboard.press('l');
+  await dash.waitForSelector('.live-button.on');
+
   // To another page: the viewer goes along.
   await shop.click('#brass-pen a');
   await shop.waitForSelector('#review');

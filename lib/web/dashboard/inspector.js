@@ -116,7 +116,7 @@ export function inspector(rec, on) {
       h('time', {}, clock(m.at - rec.first)), h('span.status', {}, m.status ? String(m.status) : 'failed'), h('span.method', {}, m.method),
       h('span.what', { title: m.text }, h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)),
       h('span.took', {}, took(m.took)), tabOf(m),
-      h('span.track', { 'aria-hidden': 'true' }, bar)] };
+      h(`span.track${on[0] === axis(at)[0] ? '' : '.other'}`, { 'aria-hidden': 'true', 'data-from': on[0] }, bar)] };
   }
 
   function unfolds(m) {
@@ -350,6 +350,7 @@ export function inspector(rec, on) {
   function head() {
     const [from, to] = axis(at);
     scales.lastChild.textContent = `${clock(from - rec.first, to - from < 60e3)} – ${clock(to - rec.first, to - from < 60e3)}`;
+    for (const track of list.root.querySelectorAll('.track')) track.classList.toggle('other', track.dataset.from !== String(from));
     list.root.style.setProperty('--at', at > to ? '-9px' : 100 * share(at, [from, to]) + '%');
   }
 

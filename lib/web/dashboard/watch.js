@@ -209,6 +209,10 @@ export function watch(id, app) {
 
   /** The player says where it is. */
   function tick(t) {
+    if (jumped) {
+      if (t < jumped.to - 100 && performance.now() < jumped.until) return;
+      jumped = null;
+    }
     at = t;
     if (live) {
       const target = Date.now() - lateness();
@@ -244,6 +248,7 @@ export function watch(id, app) {
     describe();
   }
 
+  let jumped = null;            // {to, until}: what the player says from before it is late
   let skipped = null;           // {from, to, until} of idle time
   function idleRate() {
     if (skipped && !(at >= skipped.from - 100 && at < skipped.to) && performance.now() > skipped.until) {
@@ -261,6 +266,7 @@ export function watch(id, app) {
     const stop = Math.min(next, rec.marks.find((m) => m.at > at + 1000 && QUIET[m.kind] === undefined)?.at ?? next);
     if (stop - at > SKIP_JUMP && rec.loaded(stop)) {
       at = stop - 1000;
+      jumped = { to: at, until: performance.now() + 1500 };
       show();
       return speed;
     }
@@ -518,6 +524,7 @@ export function watch(id, app) {
   function seek(t, keepLive) {
     if (!rec) return;
     if (!keepLive) leaveLive();
+    jumped = null;
     at = Math.min(Math.max(t, begin()), end());
     if (rec.loaded(at)) show();
     else fetchAt(at);
