@@ -1,6 +1,7 @@
 // Gives each record that rr-frame writes the time at which S2 is to have got it,
 // that of its last event plus MS, and never one before that of the record
-// before: rr-frame | node stamp.mjs MS | s2-append ...
+// before; one without events gets that of the record before, or, at the
+// beginning, behind: rr-frame | node stamp.mjs MS | s2-append ...
 import { once } from 'node:events';
 
 const late = Number(process.argv[2]);
@@ -40,7 +41,11 @@ function time(record) {
   return last = Math.max(last, h.readIntBE(rest, 6) + getVarint(h, rest + 6)[0] + late);
 }
 
-let left = Buffer.alloc(0);
+const put = async (out) => {
+  if (out.length && !process.stdout.write(Buffer.concat(out))) await once(process.stdout, 'drain');
+};
+
+let left = Buffer.alloc(0), first = [];
 for await (const piece of process.stdin) {
   left = Buffer.concat([left, piece]);
   const out = [];
@@ -49,12 +54,17 @@ for await (const piece of process.stdin) {
     if (!long) break;
     const end = (tag[0] & 7) === 2 ? long[0] + long[1] : long[1];
     if (end > left.length) break;
-    if (tag[0] === 0x0a) {
-      const record = left.subarray(long[1], end);
-      const stamp = Buffer.concat([Buffer.from([0x08]), varint(time(record))]);
-      out.push(left.subarray(0, tag[1]), varint(stamp.length + record.length), stamp, record);
-    } else out.push(left.subarray(0, end));
+    first.push([left.subarray(0, tag[1]), left.subarray(long[1], end), left.subarray(0, end)]);
+    if (tag[0] === 0x0a) time(left.subarray(long[1], end));
     left = left.subarray(end);
+    if (!last) continue;
+    for (const [name, record, whole] of first) {
+      const stamp = Buffer.concat([Buffer.from([0x08]), varint(last)]);
+      if (name[0] === 0x0a) out.push(name, varint(stamp.length + record.length), stamp, record);
+      else out.push(whole);
+    }
+    first = [];
   }
-  if (out.length && !process.stdout.write(Buffer.concat(out))) await once(process.stdout, 'drain');
+  await put(out);
 }
+await put(first.map((f) => f[2]));

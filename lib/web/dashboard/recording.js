@@ -16,6 +16,7 @@ const BATCHES = 20000;          // known at once, with their bodies or without
 const PARTS = 500;              // read apart from each other
 const MARKS = 20000;
 const ACTIVE = 20000;           // seconds, or what stands for some, of activity
+const NEAR = 60e3;              // ms from where somebody looks: all is listed
 const GAPS = 2000;
 const TABS = 256;
 const ENDS = 8;                 // places of a tab at which reading may go on
@@ -145,8 +146,11 @@ export class Recording extends EventTarget {
     b.lines = events;
     b.chars = events.reduce((sum, e) => sum + e.length, 0);
     this.chars += b.chars;
-    if (!b.bare) return;
-    // Its marks were let go: here they are again.
+    if (b.bare) this.restore(b);
+  }
+
+  /** The marks of a batch were let go: here they are again. */
+  restore(b) {
     b.bare = false;
     this.marks = this.marks.filter((m) => m.batch !== b);
     this.understand(b, this.tabs.get(b.tab));
@@ -157,6 +161,7 @@ export class Recording extends EventTarget {
   trim(at) {
     this.forget(at);
     this.thin(at);
+    if (this.thinned) for (const b of this.batches) if (b.bare && b.lines && Math.abs(b.first - at) < NEAR) this.restore(b);
     if (this.chars <= KEEP_CHARS) return;
     const far = this.batches.filter((b) => b.lines && b.first !== undefined)
       .sort((a, b) => Math.abs(b.first - at) - Math.abs(a.first - at));
