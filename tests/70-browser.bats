@@ -33,6 +33,10 @@ browser() {
 	browser runaway
 }
 
+@test "a page with a strict policy is recorded within it" {
+	browser csp
+}
+
 @test "a clock that is set does not move what was recorded" {
 	browser clock
 }

@@ -63,7 +63,12 @@ export interface Options {
    * page that changes its address on its own is paused or resumed by it.
    */
   pages: string[];
-  /** What else to record: console, errors, network, canvas. */
+  /**
+   * What else to record: console (as it is said, whatever the preset), errors,
+   * network (never bodies or headers), canvas. A page's policy must allow
+   * `worker-src blob:` for canvas, and else needs `connect-src` to the collector
+   * alone; without the worker canvases stay as they were in the snapshot.
+   */
   capture: ('console' | 'errors' | 'network' | 'canvas')[];
   /** Record in a frame although the page around it is recorded. */
   frames: boolean;

@@ -2,6 +2,8 @@
 // network goes and comes: nothing acknowledged or not is lost, or doubled.
 import { assert, test, until } from './harness.mjs';
 
+const ROUNDS = 20, OFFLINE = 30e3;
+
 await test(async (rig) => {
   const visitor = await rig.visitor();
   const page = await visitor.newPage();
@@ -9,15 +11,15 @@ await test(async (rig) => {
   const id = await until('a session', () => page.evaluate(() => rr.sessionId()));
   const other = await visitor.newPage();
   await other.goto(rig.address('product.html'));
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     await page.fill('#search', `round ${round}`);
     page.evaluate(() => { rr.flush(); });
     await rig.killCollector();
     await page.fill('#search', `while it is down ${round}`);
-    if (round % 2) await page.goto(`${rig.demo}/index.html?r=${round}`, { waitUntil: 'domcontentloaded' }).catch(() => {});
+    if (round % 4 === 3) await page.goto(`${rig.demo}/index.html?r=${round}`, { waitUntil: 'domcontentloaded' }).catch(() => {});
     await rig.startCollector();
     // The script comes from the collector: a page loaded without it records nothing.
-    if (round % 2) await page.goto(`${rig.demo}/index.html?again=${round}`);
+    if (round % 4 === 3) await page.goto(`${rig.demo}/index.html?again=${round}`);
     await other.fill('#review [name=name]', `round ${round}`);
     await page.fill('#search', `up again ${round}`);
   }
@@ -25,12 +27,13 @@ await test(async (rig) => {
   await page.fill('#search', 'without a network');
   await other.fill('#review [name=name]', 'without a network');
   await until('a failure', () => page.evaluate(() => { rr.flush(); return rr.status().error; }));
+  await page.waitForTimeout(OFFLINE);
   await visitor.setOffline(false);
   await page.evaluate(() => rr.flush());
   await other.evaluate(() => rr.flush());
   assert.equal(await page.evaluate(() => rr.sessionId()), id);
   const { events } = await rig.compare(visitor, id);
-  console.log(`# ${events} events over 6 crashes of the collector`);
+  console.log(`# ${events} events over ${ROUNDS} crashes of the collector`);
 
   // Stopped from outside: the page goes on in a new session, with a snapshot.
   const viewer = await rig.watcher();

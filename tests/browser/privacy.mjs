@@ -11,7 +11,7 @@ const SEEN = {
   balanced: [...TEXT, 'option', 'buttonvalue'],
   open: [...TEXT, 'meta', 'inputtext', 'placeholder', 'arialabel', 'titleattr', 'email', 'tel', 'search', 'url', 'hidden', 'ex',
     'textarea', 'option', 'editable', 'alt', 'query', 'fragment', 'action', 'buttonvalue', 'frameinput', 'shadowinput',
-    'latertitle', 'latervalue', 'laterplaceholder', 'laterquery', 'lateredit', 'typed', 'pushed', 'typednumber',
+    'latertitle', 'latervalue', 'laterplaceholder', 'laterquery', 'lateredit', 'typed', 'pushed', 'fetchquery', 'typednumber',
     'locationquery'],
 };
 
@@ -27,7 +27,7 @@ await test(async (rig) => {
   const site = `http://127.0.0.1:${server.address().port}`;
 
   for (const privacy of Object.keys(SEEN)) {
-    const visitor = await rig.visitor({ privacy, key: 'dev', collector: rig.collect, queryKeys: ['lang'] });
+    const visitor = await rig.visitor({ privacy, key: 'dev', collector: rig.collect, queryKeys: ['lang'], capture: ['network'] });
     const p = await visitor.newPage();
     await p.goto(`${site}/?id=zq-locationquery-zq&lang=keep`);
     for (const el of await p.locator('.typed').all()) await el.pressSequentially(await el.getAttribute('type') === 'number' ? '987654321' : 'zq-typed-zq');
@@ -44,6 +44,7 @@ await test(async (rig) => {
       assert.deepEqual(TEXT.filter((word) => !found.has(word)), [], `${privacy}: should be seen`);
       assert.ok(all.includes('plain-link') && all.includes('lang=keep'), 'what is not personal stays');
     }
+    assert.ok(all.includes('rrweb/network@1') && all.includes('/api'), 'requests, without their bodies');
     assert.ok(all.includes('plain-unmasked'));
     assert.ok(all.includes('user-1'), 'identify is stored');
     await visitor.close();
