@@ -196,6 +196,59 @@ grown_or_gone() {
 	[[ $(tail_of x) == 2 ]]
 }
 
+@test "a fence of one's own that was taken late is no refusal" {
+	local port
+	port=$(free_port)
+	# A proxy that breaks off the first append, and passes it on when the
+	# next one comes, before that.
+	cat >late.mjs <<-'EOF'
+	import http2 from "node:http2";
+	const [port, to] = process.argv.slice(2);
+	const there = http2.connect(to);
+	let held = null;
+	http2.createServer().on("stream", (from, head) => {
+		const append = head[":method"] === "POST" &&
+		    head[":path"].endsWith("/records");
+		from.on("error", () => {});
+		if (append && held === null) {
+			held = { head };
+			from.once("data", (data) => {
+				held.data = data;
+				from.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+			});
+			return;
+		}
+		const pass = () => {
+			const on = there.request(head);
+			on.on("response", (answer) => {
+				from.respond(answer);
+				on.pipe(from);
+			});
+			on.on("error", () => from.close());
+			from.pipe(on);
+		};
+		if (!append || !held.data)
+			return pass();
+		const late = there.request(held.head);
+		late.end(held.data);
+		held.data = null;
+		late.once("data", () => { console.log("late"); pass(); });
+	}).listen(Number(port), "127.0.0.1", () => console.log("ready"));
+	EOF
+	start node late.mjs "$port" "$S2_BASIN_ENDPOINT"
+	wait_until 10 grep -q ready "$pid.out"
+	uri=s2://$RR_BASIN/late
+	printf '%s\n' ':fence set=active' '{"type":4}' | rr-frame | s2-append -c "$uri"
+	printf '%s\n' ':fence use=active set=stopped' ':stop {"a":1}' ':end token=x' |
+	    rr-frame >stop
+	S2_ACCOUNT_ENDPOINT=http://127.0.0.1:$port S2_BASIN_ENDPOINT=http://127.0.0.1:$port \
+	    run -0 --separate-stderr s2-append "$uri" <stop
+	[[ $output == ':ack token=x seq=2 count=2 time='* ]]
+	[ "$stderr" = '' ]
+	grep -qx late "$pid.out"
+	[ "$(s2-tail "$uri" | rr-reassemble -d | grep -c '^:stop')" = 1 ]
+}
+
 @test "places: -s, and repeating what was done" {
 	batches 50 100 >lines
 	rr-frame <lines >rec

@@ -124,6 +124,10 @@ compared(void)
 	if (one.from < one.tail)
 		one.from = one.tail;
 	one.phase = READY;
+	if (!one.is_final)
+		return;
+	/* If all is there, it was S2's answer to what it had taken before. */
+	one.is_final = !TAILQ_EMPTY(&one.batches);
 	if (one.is_final)
 		give_up(&one.final, nak_exit(&one.final));
 }
