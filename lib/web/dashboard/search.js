@@ -25,6 +25,7 @@ export class Search {
     this.count = 0;
     this.seen = new Set();      // batches
     this.reading = null;
+    this.whole = false;
     this.timer = 0;
     this.soon();
   }
@@ -60,6 +61,7 @@ export class Search {
 
   /** The share of the session's records that were looked at, 0 to 1. */
   get share() {
+    if (this.whole) return 1;
     const read = this.rec.ranges.reduce((n, [from, to]) => n + to - from, 0);
     let missed = 0;
     for (const b of this.rec.batches) if (!this.seen.has(b)) missed += b.seqs;
@@ -88,6 +90,8 @@ export class Search {
         from = Math.max(b.seq + 1, end.seq ?? 0);
         this.changed();
       }
+      // Whatever of it is let go from here on.
+      this.whole = true;
     } finally {
       if (this.reading === mine) this.reading = null;
       this.some();
