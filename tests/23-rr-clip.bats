@@ -149,6 +149,12 @@ setup() {
 	# All of it, but for what tells no time.
 	rr-clip 0 99999 <all | grep -v '^:' >got
 	diff <(grep -v '^[:"]' all) got
+	# A batch over more days than its header can tell of.
+	printf '{"type":3,"timestamp":%s}\n' 1000 400000000 2000 | rr-frame |
+	    rr-reassemble -d >long
+	grep -q 'first=1000 last=268436455$' long
+	rr-clip 0 300000000 <long >got
+	[ "$(grep '^{' got)" = $'{"type":3,"timestamp":1000}\n{"type":3,"timestamp":2000}' ]
 	rr-clip 20000 30000 <all >got
 	[ "$(<got)" = ':next seq=16' ]
 }

@@ -63,6 +63,9 @@ read_head(struct batch *b, const struct directive *d, const char **why)
 	    (last = get_time(d, "last", &b->last, why)) == -1)
 		return -1;
 	b->has_time = first == 1 && last == 1;
+	/* A header cannot tell of more: the last event may be any later. */
+	if (b->has_time && b->last - b->first >= RECORD_SPAN_MAX)
+		b->last = RECORD_TIME_MAX;
 	/* No header tells of a longer span, so it may have been longer. */
 	if (b->has_time && b->last - b->first == RECORD_SPAN_MAX)
 		b->last = RECORD_TIME_MAX;
