@@ -37,6 +37,10 @@ browser() {
 	browser csp
 }
 
+@test "a page that comes back as it was goes on where it was" {
+	browser back
+}
+
 @test "a clock that is set does not move what was recorded" {
 	browser clock
 }

@@ -84,7 +84,7 @@ class Rig {
     return child;
   }
 
-  async start() {
+  async start(launch) {
     execFileSync('s2-stream', ['ensure', `s2://${this.basin}`], { env: this.env });
     [this.collectPort, this.viewPort, this.demoPort] = [await freePort(), await freePort(), await freePort()];
     this.collect = `http://127.0.0.1:${this.collectPort}`;
@@ -95,7 +95,7 @@ class Rig {
     this.spawn('sse-bridge', ['-l', `127.0.0.1:${this.viewPort}`, '-w', join(build, 'web'), '-x', join(root, 'scripts/routes')]);
     this.spawn('sse-bridge', ['-l', `127.0.0.1:${this.demoPort}`, '-w', join(root, 'examples/demo')]);
     for (const url of [this.view, this.demo]) await until(url, async () => (await fetch(url)).ok);
-    this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS });
+    this.browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS, ...launch });
   }
 
   /** Another dashboard, with these options; where it is. */
@@ -227,12 +227,12 @@ class Rig {
   }
 }
 
-/** Runs one test with servers of its own, and says how it went. */
-export async function test(fn, note = '') {
+/** Runs one test with servers of its own, and says how it went. `launch`: of the browser. */
+export async function test(fn, note = '', launch = {}) {
   const rig = new Rig();
   let failed;
   try {
-    await rig.start();
+    await rig.start(launch);
     await fn(rig);
     assert.deepEqual(rig.complaints, [], 'errors in the pages');
   } catch (e) {

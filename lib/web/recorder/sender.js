@@ -698,6 +698,15 @@ export class Sender {
         if (old && b.text === null) b.text = old.text;
       }
       if (this.session.id !== id) this.seen = 0;
+    } else {
+      // The page in between still has it, and numbers of ours: be another tab.
+      // What was not acknowledged is with that page, and in storage.
+      this.tab = hex8();
+      this.queue = [];
+      this.queueChars = this.fullChars = 0;
+      this.session = fresh();
+      const kept = this.remembered();
+      if (kept) this.enter(kept);
     }
     this.rearmBeat();
     this.host.snapshot();
