@@ -61,6 +61,10 @@ browser() {
 	browser long
 }
 
+@test "hostile recordings run nothing, ask nobody, and end nothing" {
+	browser hostile
+}
+
 @test "a bad network between page and collector loses and doubles nothing" {
 	browser faults
 }

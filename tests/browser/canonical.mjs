@@ -3,7 +3,9 @@
 /**
  * Runs in a page: what the replayer whose wrapper `selector` names has drawn.
  * Of a class attribute the names count: rrweb writes it anew when it marks what
- * the mouse is over, and leaves it behind, empty, when it no longer is.
+ * the mouse is over, and leaves it behind, empty, when it no longer is. What the
+ * player leaves out, since Chromium would connect for it whatever the policy is,
+ * is left out here: links that only fetch, http-equiv, ping, the source of frames.
  * @param {{selector: string, mouse?: boolean, whole?: boolean}} what  is the mouse's place part of it;
  *   is the text wanted, or its hash alone
  * @returns {{hash: string, nodes: number, mouse: string, text?: string[]}}
@@ -24,7 +26,10 @@ export function canonical({ selector, mouse, whole }) {
     const say = (text) => out.push(' '.repeat(depth) + text);
     switch (node.nodeType) {
       case 1: {
-        const attributes = [...node.attributes].map((a) => a.name !== 'class' ? `${a.name}=${JSON.stringify(a.value)}`
+        const fetches = node.localName === 'link' && /(^|\s)(preconnect|dns-prefetch|prefetch|prerender|preload|modulepreload)(\s|$)/i.test(node.rel);
+        const kept = (name) => !fetches && !/^(http-equiv|ping|attributionsrc)$/.test(name)
+          && !(/^(iframe|frame|object|embed)$/.test(node.localName) && /^(src|srcdoc|data)$/.test(name));
+        const attributes = [...node.attributes].filter((a) => kept(a.name)).map((a) => a.name !== 'class' ? `${a.name}=${JSON.stringify(a.value)}`
           : node.classList.length ? `class=${JSON.stringify([...node.classList].join(' '))}` : '').filter(Boolean).sort();
         const state = [];
         const has = (name, value) => value && state.push(`${name}:${value === true ? '' : JSON.stringify(value)}`);

@@ -17,7 +17,7 @@ export { assert };
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const build = process.env.BUILD || join(root, 'build');
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+export const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -8,76 +8,25 @@
  *   seek {gen, at}   play   pause   rate {rate}   scale {fit}
  *
  * Answers: ready, opened {gen}, time {gen, at}, size {width, height, scale},
- * fault {gen, text}. Times are rrweb's, plus `shift`.
+ * left {gen, text} (what was left out), fault {gen, text}. Times are
+ * rrweb's, plus `shift`.
  */
 
-import { Replayer } from '@rrweb/replay';
+import { leftOut } from './defuse.js';
+import { Drawing } from './drawing.js';
 
 const SPARE = 50;               // ms that a replayer is given to draw a snapshot
 const MOST_SCALE = 3;
-// A place that was scrolled to is shown at once, whatever the page is used to.
-const RULES = ['*{scroll-behavior:auto!important}'];
 const TAIL_RATE = 4;            // faster than this the mouse leaves no trail
 
-let now;                        // {gen, replayer, stage, base, last}
+let now;                        // what is shown, a Drawing with its gen
+let pending;                    // what was opened last: it, or what is to be shown
 let playing = false, rate = 1, fit = true;
 
 const tell = (message) => parent.postMessage(message, location.origin);
 
-function parse(lines, shift, state) {
-  const out = [];
-  for (const line of lines) {
-    let e;
-    try {
-      e = JSON.parse(line);
-    } catch {
-      continue;
-    }
-    if (!e || typeof e !== 'object' || typeof e.type !== 'number' || typeof e.timestamp !== 'number') continue;
-    if (e.type === 4 && !(e.data && e.data.width > 0)) continue;
-    if (e.type < 6 && e.type > 1 && !e.data) continue;
-    // The order is that of the recording; a clock that went back stands still.
-    e.timestamp = state.last = Math.max(state.last, e.timestamp + shift);
-    if (e.type === 4) state.meta = e.timestamp;
-    else if (e.type === 2) state.snapshots.push([state.meta ?? e.timestamp, e.timestamp]);
-    out.push(e);
-  }
-  return out;
-}
-
-/**
- * Where to go for a time: what happens at it has happened, and a page that
- * begins has been drawn. rrweb would show the page before until its snapshot.
- */
-function place(state, at) {
-  at = Math.max(at, state.base);
-  for (const [meta, full] of state.snapshots) if (meta <= at && at < full) at = full;
-  return at + 1;
-}
-
-/** Draws what was at a time, and plays on from there if that is wanted. */
-function go(state, at) {
-  const { replayer } = state;
-  state.at = place(state, at);
-  state.seeking = true;
-  // rrweb would scroll to where its last search for a time ended.
-  replayer.virtualDom.scrollData = null;
-  if (playing && state.shown) replayer.play(state.at - state.base);
-  else replayer.pause(state.at - state.base);
-  state.seeking = false;
-  applied(state);
-}
-
-/**
- * All before the time is drawn. rrweb goes by the last event, and for one that
- * moves the mouse by when that began, so it would draw some of it again.
- */
-function applied({ replayer, at }) {
-  replayer.service.send({ type: 'CAST_EVENT', payload: { event: { type: -1, timestamp: at - 0.0005 } } });
-}
-
 function layout() {
-  const wrapper = now && now.stage.firstElementChild;
+  const wrapper = now && now.root.firstElementChild;
   if (!wrapper || !now.size) return;
   const { size } = now;
   const scale = fit ? Math.min(MOST_SCALE, innerWidth / size.width, innerHeight / size.height) : 1;
@@ -105,101 +54,64 @@ function trail({ replayer, tail, size }) {
 }
 
 function open({ gen, lines, shift, at }) {
-  const state = { gen, last: -Infinity, snapshots: [] };
-  const events = parse(lines, shift, state);
-  if (!events.length) return tell({ op: 'fault', gen, text: 'nothing to draw here' });
-  const stage = document.createElement('div');
-  stage.className = 'stage';
-  stage.dataset.next = '';
-  document.body.append(stage);
-  const replayer = new Replayer(events, {
-    root: stage,
-    liveMode: true,             // it does not end by itself: more may come
-    speed: rate,
-    mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
-    triggerFocus: false,
-    showWarning: false,
-    loadTimeout: 0,
-    insertStyleRules: RULES,
-    logger: { log() {}, warn() {} },
-  });
-  // A recorded video whose source is not fetched does not play: as it should be.
-  replayer.on('fullsnapshot-rebuilded', () => {
-    replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault());
-    // Where the mouse was at another time is not where it is.
-    if (state.seeking) replayer.mouse.style.left = replayer.mouse.style.top = '';
-  });
-  // Where the mouse is on what is no longer there.
-  const move = replayer.moveAndHover.bind(replayer);
-  replayer.moveAndHover = (x, y, id, ...more) => {
-    if (replayer.getMirror().getNode(id)) return move(x, y, id, ...more);
-    Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
-    replayer.hoverElements(replayer.iframe.contentDocument);
-  };
-  Object.assign(state, { replayer, stage, base: events[0].timestamp, tail: replayer.mouseTail });
-  trail(state);
-  replayer.on('resize', (d) => {
-    state.size = d;
-    if (now === state) layout();
-  });
-  const show = () => {
-    if (state.shown) return;
-    state.shown = true;
+  const root = document.createElement('div');
+  const fault = (e) => tell({ op: 'fault', gen, text: e.message });
+  const it = new Drawing(root, rate, { resized: () => now === it && layout(), broken: fault });
+  it.gen = gen;
+  const events = it.parse(lines, shift);
+  if (!events.length) return fault(new Error('nothing to draw here'));
+  root.className = 'stage';
+  root.dataset.next = '';
+  document.body.append(root);
+  pending = it;
+  it.open(events, at);
+  it.tail = it.replayer.mouseTail;
+  trail(it);
+  setTimeout(() => {
     const old = now;
-    now = state;
-    if (old) {
-      old.replayer.destroy();
-      old.stage.remove();
-    }
-    delete stage.dataset.next;
+    now = it;
+    it.shown = true;
+    if (old) old.destroy();
+    delete root.dataset.next;
     layout();
-    if (playing) replayer.play(state.at - state.base);
+    if (playing) it.replayer.play(it.at - it.base);
     tell({ op: 'opened', gen });
-  };
-  pending = state;
-  go(state, at);
-  // rrweb is about to set the size that the page had at first.
-  const { size } = state;
-  setTimeout(() => size && replayer.emitter.emit('resize', size));
-  setTimeout(show, SPARE);
+    left();
+  }, SPARE);
 }
-let pending;
+
+/** Says what was left out, if that is more than was said. */
+function left() {
+  if (!now) return;
+  const text = leftOut(now.left);
+  if (text === now.said) return;
+  now.said = text;
+  tell({ op: 'left', gen: now.gen, text });
+}
 
 const ops = {
   open(m) {
     playing = m.playing;
     rate = m.rate;
-    chain = chain.then(() => open(m)).catch((e) => tell({ op: 'fault', gen: m.gen, text: String(e) }));
+    inTurn(() => open(m), m.gen);
   },
   add(m) {
-    chain = chain.then(() => {
-      const state = pending && pending.gen === m.gen ? pending : null;
-      if (!state) return;
-      const events = parse(m.lines, m.shift, state);
-      for (const e of events) state.replayer.addEvent(e);
-      // What is of before the time was drawn, but not yet on the screen.
-      if (events.length && events[0].timestamp < state.replayer.service.state.context.baselineTime)
-        return Promise.resolve().then(() => state.replayer.emitter.emit('flush'));
-    });
+    inTurn(() => pending && pending.gen === m.gen && pending.add(m.lines, m.shift), m.gen);
   },
   seek(m) {
-    chain = chain.then(() => {
-      const state = pending;
-      if (!state || state.gen !== m.gen) return;
-      go(state, m.at);
-    });
+    inTurn(() => pending && pending.gen === m.gen && pending.go(m.at, playing && pending.shown), m.gen);
   },
   play() {
-    chain = chain.then(() => {
+    inTurn(() => {
       if (playing) return;
       playing = true;
-      if (now) now.replayer.play(at() - now.base);
+      if (now) now.replayer.play(now.now - now.base);
     });
   },
   pause() {
-    chain = chain.then(() => {
+    inTurn(() => {
       if (!playing) return;
-      if (now) now.at = at();
+      if (now) now.at = now.now;
       playing = false;
       if (now) now.replayer.pause();
     });
@@ -216,8 +128,9 @@ const ops = {
   },
 };
 let chain = Promise.resolve();
-
-const at = () => playing ? now.base + now.replayer.getCurrentTime() : now.at;
+function inTurn(fn, gen) {
+  chain = chain.then(fn).catch((e) => tell({ op: 'fault', gen, text: e.message }));
+}
 
 addEventListener('message', (e) => {
   if (e.source !== parent || e.origin !== location.origin) return;
@@ -228,7 +141,8 @@ addEventListener('resize', layout);
 
 (function tick() {
   requestAnimationFrame(tick);
-  if (now && playing) tell({ op: 'time', gen: now.gen, at: at() });
+  left();
+  if (now && playing) tell({ op: 'time', gen: now.gen, at: now.now });
 })();
 
 tell({ op: 'ready' });

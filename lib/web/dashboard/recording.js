@@ -367,7 +367,7 @@ export class Recording extends EventTarget {
   /** What happens in a batch: marks for the timeline and the inspector. */
   digest(b, t) {
     let typing;
-    b.lines.forEach((line, index) => {
+    const look = (line, index) => {
       let e;
       try {
         e = JSON.parse(line);
@@ -420,6 +420,13 @@ export class Recording extends EventTarget {
           break;
         case 6:
           this.plugin(d, mark, at);
+      }
+    };
+    b.lines.forEach((line, index) => {
+      try {
+        look(line, index);
+      } catch {
+        // It is none of rrweb's: there is nothing to say of it.
       }
     });
   }

@@ -62,6 +62,7 @@ export function watch(id, app) {
   const sideButton = button('panel', 'Inspector (i)', () => setSide(view.classList.contains('no-side')));
   const title = h('h1', {}, ' ');
   const sub = h('p.sub', {}, ' ');
+  const leftOut = h('p.left-out', { hidden: true });
   const state = h('span.state', {}, '');
   const header = h('header.head', {},
     !api.share && button('back', 'All sessions (escape)', () => app.back()),
@@ -75,7 +76,7 @@ export function watch(id, app) {
     playButton, liveButton, timeText, h('.spacer'), tabStrip, h('.spacer'), skipButton, speedPick,
     button('pin', 'Set a marker here (m)', () => rec && mark(), { className: 'tool pin' }),
     button('fit', 'Real size (z)', () => setFit(!fit)), button('full', 'Full screen (f)', full));
-  const view = h('main.watch', { onclick: (e) => e.detail && e.target.closest('button')?.blur() }, header, h('.main', {}, stage, slot, controls), h('.side'));
+  const view = h('main.watch', { onclick: (e) => e.detail && e.target.closest('button')?.blur() }, header, h('.main', {}, stage, slot, controls, leftOut), h('.side'));
   if (matchMedia('(max-width: 900px)').matches) view.classList.add('no-side');
 
   /** Over the player: nothing (null), that it is read, or why there is nothing to see and what to do. */
@@ -153,6 +154,9 @@ export function watch(id, app) {
       stage.dataset.opened = gen;
       post({ op: 'rate', rate });
       paint();
+    } else if (m.op === 'left' && m.gen === gen) {
+      leftOut.hidden = !m.text;
+      leftOut.textContent = `Left out: ${m.text}`;
     } else if (m.op === 'time' && m.gen === gen && opened && playing && !buffering) tick(m.at);
     else if (m.op === 'fault' && m.gen === gen) veiled(`rrweb’s player says: ${m.text}. Go on to a later moment, or look at the events in the inspector.`, 'bad', 'This part cannot be drawn');
   }, { signal });

@@ -8,72 +8,20 @@
  * who drives it; film() leaves nothing but what was recorded on the screen.
  */
 
-import { Replayer } from '@rrweb/replay';
 import { clock, h, icon, place as address, span, when } from '../dashboard/dom.js';
-import { event, Recording } from './recording.js';
+import { leftOut } from '../dashboard/defuse.js';
+import { Drawing } from '../dashboard/drawing.js';
+import { Recording } from './recording.js';
 
 const SPARE = 50;               // ms that a replayer is given to draw a snapshot
 const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const IDLE = 4000;              // without anybody doing anything: may be skipped
 const SKIP_RATE = 60;
-const FRAMES = /^(iframe|frame|object|embed|portal|fencedframe)$/i;
-const FETCHES = /(^|\s)(preconnect|dns-prefetch|prefetch|prerender|preload|modulepreload)(\s|$)/i;
 
 const $ = (selector) => document.querySelector(selector);
 let rec, now, opening = null, at = 0, playing = false, speed = 1, rate = 1, skip = true, chosen = 'auto';
 
 // ---- drawing -----------------------------------------------------------
-
-/**
- * Chromium connects for some links and frames whose load the policy then
- * forbids, so a recorded page would learn that it is watched.
- */
-function defuse(node, frames) {
-  const todo = [node];
-  for (let n; (n = todo.pop());) {
-    const a = n.attributes || {};
-    if (FRAMES.test(n.tagName)) {
-      frames.add(n.id);
-      disarm(a);
-    } else if (n.tagName === 'link' && FETCHES.test(a.rel)) n.attributes = {};
-    if (Array.isArray(n.childNodes)) todo.push(...n.childNodes.filter((c) => c && typeof c === 'object'));
-  }
-}
-
-function disarm(attributes) {
-  for (const name of ['src', 'srcdoc', 'data']) delete attributes[name];
-}
-
-function parse(segment, state) {
-  const out = [];
-  for (const { lines, shift } of segment.batches)
-    for (const line of lines) {
-      const e = event(line);
-      if (!e || e.type > 1 && e.type < 6 && !e.data || e.type === 4 && !(e.data.width > 0)) continue;
-      // The order is that of the recording; a clock that went back stands still.
-      e.timestamp = state.last = Math.max(state.last, e.timestamp + shift);
-      if (e.type === 4) state.meta = e.timestamp;
-      else if (e.type === 2) {
-        state.snapshots.push([state.meta ?? e.timestamp, e.timestamp]);
-        if (e.data.node) defuse(e.data.node, state.frames);
-      } else if (e.type === 3 && e.data.source === 0) {
-        for (const add of e.data.adds || []) if (add && add.node) defuse(add.node, state.frames);
-        for (const { id, attributes } of (e.data.attributes || []).filter((a) => a && a.attributes)) {
-          if (FETCHES.test(attributes.rel)) delete attributes.rel;
-          if (state.frames.has(id)) disarm(attributes);
-        }
-      }
-      out.push(e);
-    }
-  return out;
-}
-
-/** What happens at a time has happened, and a page that begins has been drawn. */
-function settle(state, t) {
-  t = Math.max(t, state.base);
-  for (const [meta, full] of state.snapshots) if (meta <= t && t < full) t = full;
-  return t + 1 - state.base;
-}
 
 function layout() {
   const stage = $('.stage'), wrapper = now && now.root.firstElementChild;
@@ -98,51 +46,30 @@ function show() {
 }
 
 function move() {
-  const to = settle(now, at);
-  if (playing) now.replayer.play(to);
-  else now.replayer.pause(to);
+  now.go(at, playing);
+  paint();
 }
 
 function open(segment) {
-  const state = { segment, last: -Infinity, snapshots: [], frames: new Set() };
-  const events = parse(segment, state);
   const root = h('.layer.next');
+  const it = new Drawing(root, rate, { resized: () => now === it && layout(), broken: () => note('This part cannot be drawn.') });
+  it.segment = segment;
+  const events = segment.batches.flatMap(({ lines, shift }) => it.parse(lines, shift));
   if (!events.length) return Promise.resolve(note('This part cannot be drawn.'));
-  if (opening) discard(opening);
-  opening = state;
-  state.root = root;
-  state.base = events[0].timestamp;
+  if (opening) opening.destroy();
+  opening = it;
   $('.stage').prepend(root);
-  state.replayer = new Replayer(events, {
-    root, liveMode: true, speed: rate, triggerFocus: false, showWarning: false, loadTimeout: 0,
-    mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
-    insertStyleRules: ['[rr_scrollleft],[rr_scrolltop]{scroll-behavior:auto!important}'],
-    logger: { log() {}, warn() {} },
-  });
-  state.replayer.on('resize', (size) => {
-    state.size = size;
-    if (now === state) layout();
-  });
-  // A recorded video whose source is not fetched does not play: as it should be.
-  state.replayer.on('fullsnapshot-rebuilded', () =>
-    state.replayer.iframe.contentWindow.addEventListener('unhandledrejection', (e) => e.preventDefault()));
-  state.replayer.pause(settle(state, at));
-  return state.done = new Promise((resolve) => setTimeout(() => {
-    if (opening !== state) return resolve();
+  it.open(events, at);
+  return it.done = new Promise((resolve) => setTimeout(() => {
+    if (opening !== it) return resolve();
     opening = null;
-    if (now) discard(now);
-    now = state;
+    if (now) now.destroy();
+    now = it;
     root.classList.remove('next');
     layout();
     move();
-    paint();
     resolve();
   }, SPARE));
-}
-
-function discard(state) {
-  state.replayer.destroy();
-  state.root.remove();
 }
 
 // ---- time --------------------------------------------------------------
@@ -150,7 +77,7 @@ function discard(state) {
 (function tick() {
   requestAnimationFrame(tick);
   if (!rec || !playing || !now || opening) return;
-  at = Math.max(at, now.base + now.replayer.getCurrentTime());
+  at = Math.max(at, now.now);
   if (at >= rec.last) {
     at = rec.last;
     play(false);
@@ -212,11 +139,12 @@ const speedPick = h('select', { title: 'Speed', 'aria-label': 'Speed', onchange:
 const skipButton = h('button.tool.wide', { title: 'Skip when nobody does anything (s)', 'aria-pressed': 'true', onclick: () => setSkip(!skip) }, icon('skip'), 'Skip idle');
 const strip = h('.tabs', { role: 'group', 'aria-label': 'Tabs', hidden: true });
 const track = h('.track', { 'aria-hidden': 'true' });
+const leftText = h('p.left', { hidden: true });
 const gapList = h('ul.gaps', { hidden: true });
 document.body.append(
   h('header', {}, h('h1', {}, 'Recording'), h('p', {})),
   h('.stage', {}, h('.badge', { hidden: true }), h('.note', { role: 'status' }, 'Reading the recording')),
-  h('footer', {}, h('.bar', {}, track, slider), h('.controls', { role: 'toolbar', 'aria-label': 'Player' }, playButton, time, strip, skipButton, speedPick), gapList));
+  h('footer', {}, h('.bar', {}, track, slider), h('.controls', { role: 'toolbar', 'aria-label': 'Player' }, playButton, time, strip, skipButton, speedPick), leftText, gapList));
 
 function film() {
   document.body.dataset.film = '';
@@ -232,6 +160,9 @@ function setSkip(on) {
 function paint() {
   slider.value = at - rec.first;
   slider.setAttribute('aria-valuetext', clock(at - rec.first));
+  const left = now ? leftOut(now.left) : '';
+  leftText.hidden = !left;
+  if (left) leftText.textContent = `Left out: ${left}`;
   time.textContent = `${clock(at - rec.first)} / ${clock(rec.last - rec.first)}`;
   const word = playing ? 'Pause (space)' : 'Play (space)';
   if (playButton.title !== word) {

@@ -1,0 +1,155 @@
+/**
+ * A piece of a recording, drawn by rrweb's Replayer: what follows a snapshot,
+ * of one tab. For the dashboard's player, and for the one in exported pages.
+ */
+
+import { Replayer } from '@rrweb/replay';
+import { Defuse, harden } from './defuse.js';
+
+// A place that was scrolled to is shown at once, whatever the page is used to.
+const RULES = ['*{scroll-behavior:auto!important}'];
+const MOST_SEEN = 999;
+const MOST_TAIL = 100;          // places of the mouse in its trail, which is drawn anew for each
+
+export class Drawing {
+  defuse = new Defuse();
+  last = -Infinity;             // the last event's time
+  seen = new Set();             // what the policy refused
+  meta = null;                  // the event that says a page begins, until its snapshot comes
+  snapshots = [];               // [when the page began, when it was drawn]
+
+  /**
+   * @param {{resized(): void, broken(e: Error): void}} on  there is another `size`; a page could
+   *   not be drawn
+   */
+  constructor(root, speed, on) {
+    Object.assign(this, { root, speed, on });
+  }
+
+  refused({ blockedURI: uri }) {
+    if (this.seen.has(uri) || this.seen.size === MOST_SEEN) return;
+    this.seen.add(uri);
+    this.left.remote++;
+  }
+
+  /** What was left out so far: {remote, frames, links, nodes, events}. */
+  get left() {
+    return this.defuse.left;
+  }
+
+  /** The events of these lines, their times plus `shift`. */
+  parse(lines, shift) {
+    const out = [];
+    for (const line of lines) {
+      const e = this.defuse.event(line);
+      if (!e) continue;
+      // The order is that of the recording; a clock that went back stands still.
+      e.timestamp = this.last = Math.max(this.last, e.timestamp + shift);
+      if (e.type === 3 || e.type === 4) this.lone();
+      if (e.type === 4) this.meta = e;
+      else if (e.type === 2) {
+        this.snapshots.push([(this.meta || e).timestamp, e.timestamp]);
+        this.meta = null;
+      }
+      out.push(e);
+    }
+    return out;
+  }
+
+  /**
+   * A page that no snapshot follows is none: rrweb would begin with it, and
+   * draw nothing. What it says of the size holds.
+   */
+  lone() {
+    if (this.meta) Object.assign(this.meta, { type: 3, data: { source: 4, width: this.meta.data.width, height: this.meta.data.height } });
+    this.meta = null;
+  }
+
+  /** Draws what was at a time, not yet playing. */
+  open(events, at) {
+    const replayer = this.replayer = new Replayer(events, {
+      root: this.root,
+      liveMode: true,           // it does not end by itself: more may come
+      speed: this.speed,
+      mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
+      triggerFocus: false,
+      showWarning: false,
+      loadTimeout: 0,
+      insertStyleRules: RULES,
+      logger: { log() {}, warn() {} },
+    });
+    this.base = events[0].timestamp;
+    harden(replayer, this.left, this.on.broken);
+    replayer.on('fullsnapshot-rebuilded', () => {
+      // A recorded video whose source is not fetched does not play: as it should be.
+      const inside = replayer.iframe.contentWindow;
+      inside.addEventListener('unhandledrejection', (e) => e.preventDefault());
+      inside.addEventListener('securitypolicyviolation', (e) => this.refused(e));
+      // Where the mouse was at another time is not where it is.
+      if (this.seeking) replayer.mouse.style.left = replayer.mouse.style.top = '';
+    });
+    // Where the mouse is on what is no longer there.
+    const move = replayer.moveAndHover.bind(replayer);
+    replayer.moveAndHover = (x, y, id, ...more) => {
+      if (replayer.getMirror().getNode(id)) return move(x, y, id, ...more);
+      Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
+      replayer.hoverElements(replayer.iframe.contentDocument);
+    };
+    const trail = replayer.drawMouseTail.bind(replayer);
+    replayer.drawMouseTail = (p) => replayer.tailPositions.length < MOST_TAIL && trail(p);
+    replayer.on('resize', (size) => {
+      this.size = size;
+      this.on.resized();
+    });
+    this.go(at, false);
+    // rrweb is about to set the size that the page had at first.
+    const { size } = this;
+    setTimeout(() => size && replayer.emitter.emit('resize', size));
+  }
+
+  /**
+   * Where to go for a time: what happens at it has happened, and a page that
+   * begins has been drawn. rrweb would show the page before until its snapshot.
+   */
+  place(at) {
+    at = Math.max(at, this.base);
+    for (const [meta, full] of this.snapshots) if (meta <= at && at < full) at = full;
+    return at + 1;
+  }
+
+  /** Draws what was at a time, and plays on from there if that is wanted. */
+  go(at, playing) {
+    const { replayer } = this;
+    this.at = this.place(at);
+    this.seeking = true;
+    // rrweb would scroll to where its last search for a time ended.
+    replayer.virtualDom.scrollData = null;
+    if (playing) replayer.play(this.at - this.base);
+    else replayer.pause(this.at - this.base);
+    this.seeking = false;
+    // All before is drawn. rrweb goes by the last event, and for one that moves
+    // the mouse by when that began, so it would draw some of it again.
+    replayer.service.send({ type: 'CAST_EVENT', payload: { event: { type: -1, timestamp: this.at - 0.0005 } } });
+  }
+
+  /** Takes more of it. */
+  async add(lines, shift) {
+    const { replayer } = this;
+    const events = this.parse(lines, shift);
+    for (const e of events) replayer.addEvent(e);
+    if (!events.length || events[0].timestamp >= replayer.service.state.context.baselineTime) return;
+    // What is of before the time was drawn, but not yet on the screen.
+    await null;
+    replayer.emitter.emit('flush');
+  }
+
+  /** The time it is at while it plays. */
+  get now() {
+    return this.base + this.replayer.getCurrentTime();
+  }
+
+  destroy() {
+    this.replayer.destroy();
+    this.root.remove();
+  }
+}
