@@ -350,8 +350,8 @@ has() {
 	mkfifo go
 	echo 0 >status
 	serve -x routes
-	local bridge=$pid lines=$at/api/sessions/$id/lines
-	start curl -sN -H 'Accept-Encoding: gzip' -D head -o got.gz "$lines"
+	local bridge=$pid url=$at/api/sessions/$id/lines
+	start curl -sN -H 'Accept-Encoding: gzip' -D head -o got.gz "$url"
 	# What was written is there, while the command has not ended.
 	wait_until 5 first_line got.gz
 	echo >go
@@ -363,18 +363,20 @@ has() {
 	size=$(stat -c %s got.gz)
 	((size < 3000000 + $(stat -c %s "$recording") / 5))
 	# Who does not take it, gets it as it is.
-	local code
+	local code writer
 	for code in identity 'gzip;q=0'; do
-		echo >go &
-		curl -s -H "Accept-Encoding: $code" -D head "$lines" | cmp - expected
+		echo >go 3>&- &
+		writer=$!
+		curl -s -H "Accept-Encoding: $code" -D head "$url" | cmp - expected
 		run ! has head Content-Encoding
-		wait
+		wait "$writer"
 	done
 	# One that fails is cut off here, too.
 	echo 1 >status
-	echo >go &
-	run -18 curl -sS --compressed -o got "$lines"
-	wait
+	echo >go 3>&- &
+	writer=$!
+	run -18 curl -sS --compressed -o got "$url"
+	wait "$writer"
 	# Others, and what is to be saved, are not compressed.
 	route list <<<'echo "{}"'
 	route export <<<'echo "{}"'
