@@ -109,10 +109,11 @@ export class Drawing {
 
   /**
    * Where to go for a time: what happens at it has happened, and a page that
-   * begins has been drawn. rrweb would show the page before until its snapshot.
+   * begins has been drawn. rrweb would show the page before until its snapshot,
+   * and before the first, whatever it showed last.
    */
   place(at) {
-    at = Math.max(at, this.base);
+    at = Math.max(at, this.snapshots.length ? this.snapshots[0][1] : this.base);
     for (const [meta, full] of this.snapshots) if (meta <= at && at < full) at = full;
     return at + 1;
   }
