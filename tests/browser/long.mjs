@@ -31,7 +31,13 @@ await test(async (rig) => {
   const viewer = await rig.watcher();
   const page = await viewer.newPage();
   const asked = [];
-  page.on('request', (r) => r.url().includes('/lines?') && asked.push(r.url().replace(/.*\/lines/, '')));
+  let pending = 0;
+  page.on('request', (r) => r.url().includes('/lines?') && ++pending && asked.push(r.url().replace(/.*\/lines/, '')));
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (r) => { pending -= r.url().includes('/lines?'); });
+  const quiet = () => until('all that is read ahead', async () => {
+    if (!pending) await page.waitForTimeout(300);
+    return !pending;
+  });
   await page.goto(`${rig.view}/?id=${id}#t=${3600e3 + 7000}`);
   const player = await replay(page);
   const shows = (n) => until(`batch ${n}`, async () => {
@@ -47,7 +53,7 @@ await test(async (rig) => {
   // To any place: one request each, and none where it was already.
   await until('what follows is read ahead', async () => asked.length > 3);
   for (const minute of [100, 3, 77, 45, 119, 0]) {
-    await page.waitForTimeout(300); // what was read ahead has ended
+    await quiet();
     asked.length = 0;
     await page.evaluate((t) => { location.hash = `t=${t}`; }, minute * 60e3 + 27e3);
     await shows(minute * SNAPSHOT + 2);
