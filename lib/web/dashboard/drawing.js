@@ -9,6 +9,7 @@ import { Defuse, harden } from './defuse.js';
 // A place that was scrolled to is shown at once, whatever the page is used to.
 const RULES = ['*{scroll-behavior:auto!important}'];
 const MOST_SEEN = 999;
+const LONE = 500;               // ms after which a page's snapshot no longer comes
 const MOST_TAIL = 100;          // places of the mouse in its trail, which is drawn anew for each
 
 export class Drawing {
@@ -45,7 +46,7 @@ export class Drawing {
       if (!e) continue;
       // The order is that of the recording; a clock that went back stands still.
       e.timestamp = this.last = Math.max(this.last, e.timestamp + shift);
-      if (e.type === 3 || e.type === 4) this.lone();
+      if (e.type === 4 || e.type === 3 && this.meta && e.timestamp > this.meta.timestamp + LONE) this.lone();
       if (e.type === 4) this.meta = e;
       else if (e.type === 2) {
         this.snapshots.push([(this.meta || e).timestamp, e.timestamp]);
