@@ -213,7 +213,18 @@ has() {
 	serve -w web -x routes
 	curl -sI "$at/" >headers
 	has headers "Content-Security-Policy: default-src 'none'; script-src 'self'"
-	rm web/csp.txt
+	printf 'img-src *\n' >web/index.html.csp
+	cp web/index.html web/other.html
+	curl -sI "$at/" >headers
+	has headers 'Content-Security-Policy: img-src *'
+	curl -sI "$at/other.html" >headers
+	has headers "Content-Security-Policy: default-src 'none'; script-src 'self'"
+	curl -sI --path-as-is "$at/../web/index.html" >headers
+	! grep -q img-src headers
+	rm web/csp.txt web/index.html.csp
+	mkdir web/index.html.csp
+	[[ $(answer "$at/") == 500* ]]
+	rmdir web/index.html.csp
 	serve -w web -x routes
 	curl -sI "$at/" >headers
 	has headers "Content-Security-Policy: default-src 'self'; "

@@ -65,6 +65,10 @@ browser() {
 	browser hostile
 }
 
+@test "what other servers have is loaded for one session, if the viewer says so" {
+	browser remote
+}
+
 @test "a bad network between page and collector loses and doubles nothing" {
 	browser faults
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -529,14 +530,66 @@ serve_api(struct http_request *r)
 		a->serve(r, id);
 }
 
+/* ---- files ---- */
+
+/* Read a policy into csp, as one line.  1, 0 if there is no such file, or -1. */
+static int
+read_csp(int webdir, const char *name, char csp[SERVER_CSP_MAX])
+{
+	struct buf b = BUF_INIT(SERVER_CSP_MAX - 1);
+	size_t i;
+	ssize_t n;
+	int fd;
+
+	fd = openat(webdir, name, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
+	n = buf_read(&b, fd, SERVER_CSP_MAX - 1);
+	close(fd);
+	if (n == -1)
+		return -1;
+	for (i = 0; i < (size_t)n; i++)
+		csp[i] = b.data[i] < ' ' || b.data[i] > '~' ? ' ' :
+		    (char)b.data[i];
+	while (i > 0 && csp[i - 1] == ' ')
+		i--;
+	csp[i] = '\0';
+	buf_release(&b);
+	return 1;
+}
+
+int
+server_read_csp(struct server *s)
+{
+	/* Pages that share their origin with recordings have one. */
+	strlcpy(s->csp, s->routes == NULL ? "" : default_csp, sizeof s->csp);
+	return read_csp(s->webdir, "csp.txt", s->csp) == -1 ? -1 : 0;
+}
+
+/* The policy of a page is in PAGE.csp, or it is that of all.  0 or -1. */
+static int
+page_csp(const struct server *s, const char *name, char csp[SERVER_CSP_MAX])
+{
+	char beside[NAME_MAX + 1];
+	size_t n = strlen(name);
+
+	strlcpy(csp, s->csp, SERVER_CSP_MAX);
+	if (s->webdir == -1 || strchr(name, '/') != NULL || n < 5 ||
+	    strcmp(name + n - 5, ".html") != 0 ||
+	    (size_t)snprintf(beside, sizeof beside, "%s.csp", name) >=
+	    sizeof beside)
+		return 0;
+	return read_csp(s->webdir, beside, csp) == -1 ? -1 : 0;
+}
+
 static void
 serve_file(struct http_request *r)
 {
 	struct server *s = r->arg;
-	const struct http_header headers[] = {
+	char csp[SERVER_CSP_MAX];
+	struct http_header headers[] = {
 		{ "Cross-Origin-Opener-Policy", "same-origin" },
-		{ s->csp[0] == '\0' ? NULL : "Content-Security-Policy",
-		    s->csp },
+		{ NULL, csp },
 		{ NULL, NULL },
 	};
 	const char *name = r->path + 1;
@@ -547,6 +600,12 @@ serve_file(struct http_request *r)
 	}
 	if (*name == '\0')
 		name = "index.html";
+	if (page_csp(s, name, csp) == -1) {
+		server_error(r, 500, "cannot read that page's policy");
+		return;
+	}
+	if (csp[0] != '\0')
+		headers[1].name = "Content-Security-Policy";
 	if (s->webdir == -1 || !http_reply_file(r, s->webdir, name,
 	    "no-cache", headers))
 		server_error(r, 404, "no such page");
@@ -598,34 +657,4 @@ server_done(struct http_request *r)
 		return;
 	loop_unwatch(s->loop, &p->socket);
 	p->done(p);
-}
-
-/* ---- the policy of the pages ---- */
-
-int
-server_read_csp(struct server *s)
-{
-	struct buf b = BUF_INIT(sizeof s->csp - 1);
-	size_t i;
-	ssize_t n;
-	int fd;
-
-	/* Pages that share their origin with recordings have one. */
-	strlcpy(s->csp, s->routes == NULL ? "" : default_csp, sizeof s->csp);
-	fd = openat(s->webdir, "csp.txt", O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
-	n = buf_read(&b, fd, sizeof s->csp - 1);
-	close(fd);
-	if (n == -1)
-		return -1;
-	/* A header is one line. */
-	for (i = 0; i < (size_t)n; i++)
-		s->csp[i] = b.data[i] < ' ' || b.data[i] > '~' ? ' ' :
-		    (char)b.data[i];
-	while (i > 0 && s->csp[i - 1] == ' ')
-		i--;
-	s->csp[i] = '\0';
-	buf_release(&b);
-	return 0;
 }

@@ -60,6 +60,12 @@ await Promise.all([
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
+// The player for whoever lets one session load its pictures, styles and fonts
+// from where they are: as sse-bridge sends it, and as the page itself says it.
+const REMOTE = ['img', 'media', 'font', 'style'].map((kind) => new RegExp(`(${kind}-src [^;"]*)`));
+const remotely = (text) => REMOTE.reduce((t, kind) => t.replace(kind, '$1 https: http:'), text);
+for (const [from, to] of [['dashboard/player.html', 'player-remote.html'], ['csp.txt', 'player-remote.html.csp']])
+  writeFileSync(join(out, to), remotely(readFileSync(join(here, from), 'utf8')));
 
 // Both servers send FILE.gz in the place of FILE.
 for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'app.js', 'app.css', 'player.js', 'player.css'])

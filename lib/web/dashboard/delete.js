@@ -61,7 +61,7 @@ export async function deletion(rec, app, done) {
     const line = h('pre.line', { tabIndex: 0, 'aria-label': 'The receipt' }, text);
     body.replaceChildren(h('h2', {}, 'Deleted'), h('p', { role: 'status' }, 'The recording is gone. This receipt is kept nowhere: copy it if you need it.'),
       table([['Session', r.deleted], ['Stream', r.stream], ['Records', r.records != null && r.records.toLocaleString()], ['User', r.user], ['Began', r.begun], ['Deleted', r.at]]),
-      line, h('p.soft', {}, 'What the index of sessions says of it, its page and user, stays there until that is trimmed; ', h('code', {}, 'rr rm -x'), ' leaves nothing.'),
+      line, h('p.soft', {}, 'What the index of sessions says of it, its page and user, goes with it; of an index of more than 1000 sessions within an hour or so.'),
       h('.actions', {}, copy, h('button.solid', { type: 'button', onclick: () => box.close() }, 'To the list')));
     copy.focus();
   }

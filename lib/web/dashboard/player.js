@@ -8,7 +8,8 @@
  *   seek {gen, at}   play   pause   rate {rate}   scale {fit}
  *
  * Answers: ready, opened {gen}, time {gen, at}, size {width, height, scale},
- * left {gen, text} (what was left out), fault {gen, text}. Times are
+ * left {gen, text, elsewhere} (what was left out; was any of it another
+ * server's?), fault {gen, text}. Times are
  * rrweb's, plus `shift`.
  */
 
@@ -86,7 +87,7 @@ function left() {
   const text = leftOut(now.left);
   if (text === now.said) return;
   now.said = text;
-  tell({ op: 'left', gen: now.gen, text });
+  tell({ op: 'left', gen: now.gen, text, elsewhere: now.left.remote > 0 });
 }
 
 const ops = {

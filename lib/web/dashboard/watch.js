@@ -43,11 +43,12 @@ export function watch(id, app) {
   let live = false, stopFollowing = null, ages = [], liveAt = 0, hiddenAt = 0;
   let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
   let sought, elsewhere = new AbortController(), buffering = false, reading = false, failed = null;
-  let hash = 0, deleted = false;
+  let hash = 0, deleted = false, remote = false;
 
   // ---- what is on the screen -------------------------------------------
 
-  const frame = h('iframe.player', { title: 'Replay', src: 'player.html', tabIndex: -1 });
+  const player = () => remote ? 'player-remote.html' : 'player.html';
+  const frame = h('iframe.player', { title: 'Replay', src: player(), tabIndex: -1 });
   const veil = h('.veil', { role: 'status' }, h('.spinner'), h('p', {}, 'Reading the recording'));
   const badge = h('.badge', { hidden: true });
   const stage = h('.stage', {}, frame, veil, badge);
@@ -155,11 +156,27 @@ export function watch(id, app) {
       post({ op: 'rate', rate });
       paint();
     } else if (m.op === 'left' && m.gen === gen) {
-      leftOut.hidden = !m.text;
-      leftOut.textContent = `Left out: ${m.text}`;
+      sayLeft(m);
     } else if (m.op === 'time' && m.gen === gen && opened && playing && !buffering) tick(m.at);
     else if (m.op === 'fault' && m.gen === gen) veiled(`rrweb’s player says: ${m.text}. Go on to a later moment, or look at the events in the inspector.`, 'bad', 'This part cannot be drawn');
   }, { signal });
+
+  /** What the replay lacks, and what can be done about it. */
+  function sayLeft({ text, elsewhere: some }) {
+    leftOut.hidden = !text && !remote;
+    const said = [remote && 'Other servers are asked for what the page shows', text && `Left out: ${text}`].filter(Boolean).join('. ');
+    leftOut.replaceChildren(h('span', { title: said }, said),
+      remote || some ? h('button.text', { onclick: () => setRemote(!remote) }, remote ? 'Ask them no more' : 'Load pictures and styles') : '');
+  }
+
+  /** Draws with or without what other servers have, until this session is left. */
+  async function setRemote(on) {
+    if (on && !await app.ask('Load what other servers have?', 'Pictures, styles, fonts and media of this one session are fetched from where the page had them. Those servers then see that somebody watches, and from which address.', 'Load')) return;
+    remote = on;
+    ready = opened = false;
+    shown = null;
+    frame.contentWindow.location.replace(player());
+  }
 
   /** Shows what was at `at`: with the window the player has, or a new one. */
   async function show() {
@@ -376,7 +393,7 @@ export function watch(id, app) {
     try {
       if (!rec) veiled('Reading the recording');
       // The player's own document may have failed to come, too.
-      if (failed && !ready) frame.src = 'player.html';
+      if (failed && !ready) frame.src = player();
       const info = await api.session(id, signal);
       if (rec) {
         rec.info = info;
