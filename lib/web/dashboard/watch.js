@@ -150,7 +150,7 @@ export function watch(id, app) {
       if (rec) show();
     } else if (m.op === 'opened' && m.gen === gen) {
       opened = true;
-      if (gen === 1) around();
+      if (gen === 1) requestIdleCallback(around, { timeout: 1000 });
       veiled(null);
       stage.dataset.opened = gen;
       post({ op: 'rate', rate });
