@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "lines.h"
+#include "session.h"
 
 static const char hex[] = "0123456789abcdef";
 
@@ -256,24 +257,13 @@ int
 directive_tab(const struct directive *d, const char *key, uint32_t *out,
     const char **why)
 {
-	const char *p, *end;
-	uint32_t v = 0;
 	int i;
 
 	if ((i = find(d, key)) == -1)
 		return 0;
-	p = d->args[i].value;
-	end = p + d->args[i].value_len;
 	*why = "a tab is not 1 to 8 lower-case hex digits";
-	if (p == end || end - p > 8)
-		return -1;
-	for (; p < end; p++) {
-		if (hex_value(*p) == -1 || (*p >= 'A' && *p <= 'F'))
-			return -1;
-		v = v << 4 | (uint32_t)hex_value(*p);
-	}
-	*out = v;
-	return 1;
+	return session_tab_parse(d->args[i].value, d->args[i].value_len,
+	    out) ? 1 : -1;
 }
 
 /* " key=" with room for n more bytes; where those go, or NULL. */

@@ -7,9 +7,9 @@
 
 #include "exits.h"
 #include "log.h"
+#include "session.h"
 
 #define WHY_MAX	1024	/* bytes of what is wrong, with NUL */
-#define TAB_DIGITS_MAX	8
 
 void
 option_wrong(const char *fmt, ...)
@@ -39,11 +39,10 @@ option_number(const char *option, const char *text, long long least,
 uint32_t
 option_tab(const char *text)
 {
-	size_t n = strlen(text);
+	uint32_t tab;
 
-	if (n < 1 || n > TAB_DIGITS_MAX ||
-	    strspn(text, "0123456789abcdef") != n)
+	if (!session_tab_parse(text, strlen(text), &tab))
 		log_die(EXIT_USAGE, "-t: '%s' is not 1 to %d lower-case hex "
-		    "digits", text, TAB_DIGITS_MAX);
-	return (uint32_t)strtoul(text, NULL, 16);
+		    "digits", text, SESSION_TAB_MAX);
+	return tab;
 }

@@ -86,3 +86,19 @@ session_of_stream(const char *prefix, const char *name)
 		return NULL;
 	return id;
 }
+
+bool
+session_tab_parse(const char *s, size_t n, uint32_t *tab)
+{
+	uint32_t v = 0;
+
+	if (n < 1 || n > SESSION_TAB_MAX)
+		return false;
+	for (; n > 0; s++, n--) {
+		if (!(*s >= '0' && *s <= '9') && !(*s >= 'a' && *s <= 'f'))
+			return false;
+		v = v << 4 | (uint32_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+	}
+	*tab = v;
+	return true;
+}

@@ -10,6 +10,7 @@
 
 #define SESSION_ID_LEN		25
 #define SESSION_RANDOM_LEN	16	/* of it, random: 80 bits */
+#define SESSION_TAB_MAX		8	/* digits of a tab */
 #define SESSION_TIME_MAX	9999999999999	/* ms; 13 digits */
 #define SESSION_PREFIX_MAX	256	/* bytes of a prefix */
 #define SESSION_STREAM_MAX	(SESSION_PREFIX_MAX + 1 + 13 + 1 + SESSION_ID_LEN)
@@ -25,6 +26,12 @@ bool session_id_is_valid(const char *s, size_t n);
 
 /* The time of creation in a valid id, ms. */
 uint64_t session_id_time(const char *id);
+
+/*
+ * The tab of a session that s[0..n) is the text of: 1 to SESSION_TAB_MAX
+ * lower-case hex digits.  False, and *tab as it was, if it is none.
+ */
+bool session_tab_parse(const char *s, size_t n, uint32_t *tab);
 
 /*
  * Write the name of a valid id's stream under prefix, and a NUL, to out of

@@ -470,16 +470,9 @@ static bool
 query_tab(const struct http_request *r, uint32_t *tab, bool *there)
 {
 	const char *s = http_query(r, "tab");
-	size_t n;
 
 	*there = s != NULL;
-	if (s == NULL)
-		return true;
-	n = strlen(s);
-	if (n == 0 || n > 8 || s[strspn(s, "0123456789abcdef")] != '\0')
-		return false;
-	*tab = (uint32_t)strtoul(s, NULL, 16);
-	return true;
+	return s == NULL || session_tab_parse(s, strlen(s), tab);
 }
 
 static const char *

@@ -1,5 +1,7 @@
 #include "s2-tail.h"
 
+#include "session.h"
+
 static int
 parse_number(const char *text, uint64_t *value)
 {
@@ -62,7 +64,7 @@ parse_time(const char *text, uint64_t *ms)
 static int
 parse_moment(const char *text, struct place *place)
 {
-	char ms[24], *end;
+	char ms[24];
 	const char *comma = strchrnul(text, ',');
 	const char *why, *digits = text[0] == '-' ? text + 1 : text;
 
@@ -76,11 +78,8 @@ parse_moment(const char *text, struct place *place)
 	if (why != NULL || *comma == '\0')
 		return why == NULL ? 0 : -1;
 	place->has_tab = true;
-	if (strlen(comma + 1) > 8 ||
-	    strspn(comma + 1, "0123456789abcdef") != strlen(comma + 1))
-		return -1;
-	place->tab = (uint32_t)strtoul(comma + 1, &end, 16);
-	return end == comma + 1 ? -1 : 0;
+	return session_tab_parse(comma + 1, strlen(comma + 1), &place->tab) ?
+	    0 : -1;
 }
 
 int

@@ -243,9 +243,9 @@ is_moment(const char *s)
 static bool
 is_tab(const char *s)
 {
-	size_t n = strlen(s);
+	uint32_t tab;
 
-	return n > 0 && n <= 8 && strspn(s, "0123456789abcdef") == n;
+	return session_tab_parse(s, strlen(s), &tab);
 }
 
 /* Of a part: keep the place or the moment to it, say what may be seen. */
