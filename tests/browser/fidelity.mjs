@@ -1,9 +1,10 @@
 // What the dashboard's player draws is what rrweb's own Replayer draws, given
 // the whole recording: each of data/ at ten of its times, sought in any order,
-// and at its end, played; the largest at one. With RECORDINGS=DIR, all of all
-// that are in DIR.
+// and at its end, played; the largest at three. So of each tab of a session of
+// three, one of which began late and one of which has another clock. With
+// RECORDINGS=DIR, all of all that are in DIR.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
@@ -13,9 +14,12 @@ import { canonical, differ } from './canonical.mjs';
 const root = new URL('../../', import.meta.url).pathname;
 const data = process.env.RECORDINGS || join(root, 'tests/data');
 const TIMES = 10;
+const FEW = 3;                  // of a recording of more than
 const LARGE = 3e6;              // characters: rrweb takes seconds for each time
+const AHEAD = 90e3;             // ms, the clock of the second of three tabs
 const MOST = 3000;              // events, unless RECORDINGS names other recordings
-const PATIENCE = 30000;
+const PATIENCE = 60000;
+const LANES = 2;                // recordings at once: most of the time is waiting
 
 /** Numbers that look random, and are the same each time. */
 function shuffled(list) {
@@ -37,11 +41,11 @@ function parse(line) {
   return typeof e === 'string' ? JSON.parse(inflateSync(Buffer.from(e, 'latin1')).toString()) : e;
 }
 
-/** Ten times over the length, those of the events that say a page's size among them. */
-function times(events) {
+/** So many times over the length, those of the events that say a page's size among them. */
+function times(events, count = TIMES) {
   const first = events[0].timestamp, length = events.at(-1).timestamp - first;
   const pages = events.filter((e) => e.type === 4).map((e) => e.timestamp - first);
-  const even = Array.from({ length: TIMES }, (_, i) => Math.round(length * i / (TIMES - 1)));
+  const even = Array.from({ length: count }, (_, i) => Math.round(length * i / (count - 1)));
   return shuffled([...new Set([...even, ...pages.slice(1, 4)])]);
 }
 
@@ -62,7 +66,7 @@ function behind(events, at) {
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/style.css">
 <body style="margin:0"><script src="/rrweb.js"></script><script>
 let events, it;
-window.load = async (url) => { events = (await (await fetch(url)).json()); };
+window.load = async (url) => { events = await (await fetch(url)).json(); };
 window.at = async (t) => {
   if (it) it.destroy();
   // Each time anew, from the text: what was played leaves traces in the events.
@@ -73,9 +77,54 @@ window.at = async (t) => {
   // What it does by itself, to draw the first page, comes before.
   await new Promise((r) => setTimeout(r, 20));
   it.pause(t - fresh[0].timestamp);
-  await new Promise((r) => setTimeout(r, 100));
+  await new Promise((r) => setTimeout(r, 50));
 };
 </script>`;
+
+/**
+ * What the real recorder makes of a visitor with three tabs at once, of one to
+ * three pages each: the second has a clock of its own, the third begins late.
+ */
+async function threeTabs(rig) {
+  const visitor = await rig.visitor();
+  const [a, b] = [await visitor.newPage(), await visitor.newPage()];
+  await b.addInitScript((ahead) => {
+    const now = Date.now.bind(Date), origin = performance.timeOrigin;
+    Date.now = () => now() + ahead;
+    Object.defineProperty(performance, 'timeOrigin', { get: () => origin + ahead });
+  }, AHEAD);
+  await a.goto(rig.address());
+  const id = await until('a session', () => a.evaluate(() => rr.sessionId()));
+  await b.goto(rig.address('product.html?sku=pine-box'));
+  const session = (p) => until('the session', async () => await p.evaluate(() => window.rr && rr.sessionId && rr.sessionId()) === id);
+  await session(b);
+  for (const round of [1, 2, 3]) {
+    await a.fill('#search', 'ink'.slice(0, round));
+    await a.mouse.wheel(0, 150 * round);
+    await b.fill('#review [name=name]', `visitor ${round}`);
+    await b.mouse.move(100 * round, 200);
+    await a.mouse.move(300, 100 * round);
+    await a.waitForTimeout(250);
+  }
+  const c = await visitor.newPage();
+  await c.goto(rig.address('checkout.html'));
+  await session(c);
+  await c.fill('[name=name]', 'late');
+  await a.goto(`${rig.demo}/product.html?sku=stamp-set`);
+  await session(a);
+  await a.fill('#review [name=name]', 'second page');
+  await b.fill('#review [name=name]', 'visitor of the other clock');
+  await c.click('button.primary');
+  await a.goto(`${rig.demo}/index.html`);
+  await session(a);
+  await a.fill('#search', 'third page');
+  await c.mouse.move(400, 300);
+  await c.waitForTimeout(250);
+  await rig.compare(visitor, id);
+  await visitor.close();
+  const tabs = Object.values(rig.stored(id).tabs).map((lines) => lines.map(parse));
+  return { id, tabs: tabs.sort((x, y) => x[0].timestamp - y[0].timestamp) };
+}
 
 await test(async (rig) => {
   const given = new Map();
@@ -89,49 +138,56 @@ await test(async (rig) => {
   await new Promise((r) => server.once('listening', r));
   const origin = `http://127.0.0.1:${server.address().port}`;
 
-  const viewer = await rig.browser.newContext({ viewport: { width: 1400, height: 900 } });
-  // Of what is elsewhere, neither has anything.
-  await viewer.route((url) => url.origin !== origin && url.origin !== rig.view && /^http/.test(url.protocol), (r) => r.abort());
-  const reference = await viewer.newPage();
-  await reference.goto(origin);
-  const dash = await viewer.newPage();
-  dash.on('crash', () => rig.complaints.push('the page crashed'));
-
   const put = (name, lines) => {
     const file = join(rig.dir, name);
     writeFileSync(file, lines.join('\n') + '\n');
     return execFileSync('rr', ['import', file], { env: rig.env, encoding: 'utf8' }).trim().split('\n').pop();
   };
-  const give = async (events) => {
-    given.set('/events', JSON.stringify(events));
-    await reference.evaluate(() => load('/events'));
-  };
-  const theirs = (more) => reference.evaluate(canonical, { selector: '.replayer-wrapper', ...more });
-  const ours = (more) => dash.frames().find((f) => f.url().endsWith('/player.html'))
-    .evaluate(canonical, { selector: '.stage:not([data-next]) .replayer-wrapper', ...more });
-  /** Waits for the player to draw what rrweb draws at `at`. What is played leaves the mouse where it was on the page before. */
-  const same = async (what, events, at, mouse = true) => {
-    await reference.evaluate((t) => window.at(t), behind(events, at));
-    let want = await theirs({ mouse });
-    // rrweb does not place it where what it was on has gone.
-    if (mouse && !want.mouse) want = await theirs({ mouse: mouse = false });
-    assert.ok(want.nodes > 5, `${what}: rrweb draws something`);
-    try {
-      await until(what, async () => (await ours({ mouse })).hash === want.hash || ((want = await theirs({ mouse })), false), PATIENCE);
-    } catch (e) {
-      const [a, b] = [await theirs({ mouse, whole: true }), await ours({ mouse, whole: true })];
-      throw new Error(`${what}, ${differ(a.text, b.text)}`);
-    }
-    return want.nodes;
-  };
-  const open = async (id) => {
-    await dash.goto('about:blank');
-    await dash.goto(`${rig.view}/?id=${id}#t=0`);
-    await replay(dash);
-  };
-  const seek = (t) => dash.evaluate((ms) => { location.hash = `t=${ms}`; }, t);
 
-  for (const name of readdirSync(data).filter((f) => /\.ndjson/.test(f))) {
+  /** Two pages beside each other: rrweb's own player, and the dashboard's. */
+  async function lane() {
+    const viewer = await rig.watcher();
+    // Of what is elsewhere, neither has anything.
+    await viewer.route((url) => url.origin !== origin && url.origin !== rig.view && /^http/.test(url.protocol), (r) => r.abort());
+    const reference = await viewer.newPage();
+    await reference.goto(origin);
+    const dash = await viewer.newPage();
+    dash.on('crash', () => rig.complaints.push('the page crashed'));
+    const theirs = (more) => reference.evaluate(canonical, { selector: '.replayer-wrapper', ...more });
+    const ours = (more) => dash.frames().find((f) => f.url().endsWith('/player.html'))
+      .evaluate(canonical, { selector: '.stage:not([data-next]) .replayer-wrapper', ...more });
+    return {
+      dash,
+      async give(events) {
+        const url = `/events-${given.size}`;
+        given.set(url, JSON.stringify(events));
+        await reference.evaluate((at) => load(at), url);
+      },
+      /** Waits for the player to draw what rrweb draws at `at`. What is played leaves the mouse where it was on the page before. */
+      async same(what, events, at, mouse = true) {
+        await reference.evaluate((t) => window.at(t), behind(events, at));
+        let want = await theirs({ mouse });
+        // rrweb does not place it where what it was on has gone.
+        if (mouse && !want.mouse) want = await theirs({ mouse: mouse = false });
+        assert.ok(want.nodes > 5, `${what}: rrweb draws something`);
+        try {
+          await until(what, async () => (await ours({ mouse })).hash === want.hash || ((want = await theirs({ mouse })), false), PATIENCE);
+        } catch (e) {
+          const [a, b] = [await theirs({ mouse, whole: true }), await ours({ mouse, whole: true })];
+          throw new Error(`${what}, ${differ(a.text, b.text)}`);
+        }
+        return want.nodes;
+      },
+      async open(id) {
+        await dash.goto('about:blank');
+        await dash.goto(`${rig.view}/?id=${id}#t=0`);
+        await replay(dash);
+      },
+      seek: (t) => dash.evaluate((ms) => { location.hash = `t=${ms}`; }, t),
+    };
+  }
+
+  async function one(name, { dash, give, same, open, seek }) {
     const began = Date.now();
     const lines = read(name);
     const events = lines.map(parse);
@@ -141,7 +197,7 @@ await test(async (rig) => {
     await open(id);
     let nodes = 0;
     const large = !process.env.RECORDINGS && lines.reduce((n, l) => n + l.length, 0) > LARGE;
-    for (const t of large ? [Math.round((last - first) / 2)] : times(events)) {
+    for (const t of times(events, large ? FEW : TIMES)) {
       await seek(t);
       nodes = Math.max(nodes, await same(`${name} at ${t} ms`, events, first + t));
     }
@@ -154,5 +210,45 @@ await test(async (rig) => {
     }
     console.log(`# ${name}: ${nodes} nodes, ${Date.now() - began} ms`);
   }
+
+  /** Each tab alone, then as the visitor went from one to the other. */
+  async function several({ dash, give, same, open, seek }) {
+    const began = Date.now();
+    const { id, tabs } = await threeTabs(rig);
+    assert.equal(tabs.length, 3);
+    const first = tabs[0][0].timestamp;
+    assert.ok(tabs[1].at(-1).timestamp - first < AHEAD, 'the third began before the second, by its clock');
+    await open(id);
+    const buttons = dash.locator('.tab-strip button');
+    await until('a strip of tabs', async () => await buttons.count() === 4);
+    for (const [i, events] of tabs.entries()) {
+      await give(events);
+      await buttons.nth(i + 1).click();
+      for (const t of times(events, 7)) {
+        await seek(events[0].timestamp - first + t);
+        await same(`tab ${i + 1} at ${t} ms`, events, events[0].timestamp + t);
+      }
+    }
+    await buttons.first().click();
+    const seen = new Set();
+    for (const at of shuffled(tabs.flatMap((events) => times(events, 4).map((t) => events[0].timestamp + t)))) {
+      await seek(at - first);
+      await until('a tab', async () => await dash.locator('.tab-strip .showing').count() === 1);
+      const i = await dash.evaluate(() => [...document.querySelectorAll('.tab-strip button')].findIndex((b) => b.matches('.showing')) - 1);
+      seen.add(i);
+      await give(tabs[i]);
+      await same(`followed at ${at - first} ms, to tab ${i + 1}`, tabs[i], at);
+    }
+    assert.equal(seen.size, 3, 'each tab is followed at its time');
+    console.log(`# a session of three tabs: ${tabs.map((t) => t.length).join(', ')} events, ${Date.now() - began} ms`);
+  }
+
+  const size = (name) => -statSync(join(data, name)).size;
+  const work = readdirSync(data).filter((f) => /\.ndjson/.test(f)).sort((a, b) => size(a) - size(b)).map((name) => (pages) => one(name, pages));
+  if (!process.env.RECORDINGS) work.unshift(several);
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    const pages = await lane();
+    while (work.length) await work.shift()(pages);
+  }));
   server.close();
 });
