@@ -78,7 +78,7 @@ browser() {
 }
 
 @test "the recorder, rrweb inside, is at most 32 KB" {
-	for file in rr.js rr.mjs; do
+	for file in rr.js rr.mjs recorder.js; do
 		(($(stat -c %s "$BUILD/web/$file.gz") <= 32768))
 	done
 }

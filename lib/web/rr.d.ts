@@ -20,11 +20,13 @@ export interface Options {
   /** Record from the start (default), or wait for start(). */
   autostart: boolean;
   /**
-   * What is masked:
-   * strict: all text, all inputs, attributes with text, media;
+   * What is masked; rr-recorder(7) has the table:
+   * strict: all text, all inputs, attributes and styles with text, media, what
+   * the console and errors say;
    * balanced (default): all inputs and editable text, attributes with text
-   * (title, placeholder, alt, aria-label ...), queries of URLs;
-   * open: passwords, payment cards and one-time codes only.
+   * (title, placeholder, alt, aria-label ...), queries of URLs, data in what
+   * the console and errors say;
+   * open: secret fields only: passwords, payment cards, one-time codes, files.
    * In any page, class rr-block or data-rr-block leaves an element out, rr-mask
    * masks its text, rr-ignore ignores its input, rr-unmask shows what the preset
    * would mask (but never a password, a card or a code).
@@ -64,8 +66,8 @@ export interface Options {
    */
   pages: string[];
   /**
-   * What else to record: console (as it is said, whatever the preset), errors,
-   * network (never bodies or headers), canvas. A page's policy must allow
+   * What else to record: console, errors, network (never bodies or headers),
+   * canvas (never with `strict`). A page's policy must allow
    * `worker-src blob:` for canvas, and else needs `connect-src` to the collector
    * alone; without the worker canvases stay as they were in the snapshot.
    */

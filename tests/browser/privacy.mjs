@@ -1,21 +1,24 @@
-// Secrets in 50 places of a page, and not one in a stored byte that the
-// preset in force covers; consent, Global Privacy Control, and sampling.
+// Secrets in more than 100 places of a page, and not one in a stored byte that
+// the preset in force covers; consent, Global Privacy Control, and sampling.
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { assert, test, until } from './harness.mjs';
 
-// What may be seen: the page's own text and values, but in strict.
-const TEXT = ['text', 'frametext', 'title', 'css'];
-const SEEN = {
-  strict: ['css'],
-  balanced: [...TEXT, 'option', 'buttonvalue'],
-  open: [...TEXT, 'meta', 'inputtext', 'placeholder', 'arialabel', 'titleattr', 'email', 'tel', 'search', 'url', 'hidden', 'ex',
-    'textarea', 'option', 'editable', 'alt', 'query', 'fragment', 'action', 'buttonvalue', 'frameinput', 'shadowinput',
-    'latertitle', 'latervalue', 'laterplaceholder', 'laterquery', 'lateredit', 'typed', 'pushed', 'fetchquery', 'typednumber',
-    'locationquery'],
-};
+// What may be seen: the page's own text, symbols and single words, but in
+// strict; with open what was neither masked nor a secret by its kind.
+const PAGE = ['text', 'frametext', 'title', 'css', 'cssvar', 'optiontext', 'svgtext', 'svgtitle', 'shadowroot', 'shadowtext', 'shadowcss',
+  'adopted', 'hash', 'latershadow', 'laterdecl', 'laterrule', 'laterstyle', 'replaced', 'latertitletext', 'beforemask', 'console', 'rejected'];
+const BALANCED = [...PAGE, 'noscript', 'option', 'checkvalue', 'datalist', 'buttonvalue', 'dataword', 'customword'];
+const words = [...readFileSync(new URL('secrets.html', import.meta.url), 'utf8').matchAll(/zq-(\w+)-zq/g)].map((m) => m[1]);
+/** What no preset shows. */
+const NEVER = ['masktitle', 'maskdata', 'masked', 'blocked', 'blockedinput', 'blockedattr', 'blockedframe', 'hidden', 'password', 'passdefault', 'toggled',
+  'ccnumber', 'otp', 'cardname', 'passname', 'passunmask', 'shadowmask', 'maskhost', 'maskhosttitle', 'maskhostp', 'blockhost', 'maskedframe',
+  'closed', 'closedinput', 'laterhidden', 'latermaskhost', 'laterblockhost', 'becamepassword', 'filename', 'filebody', 'aftermask', 'aftertitle',
+  'typedafter', 'body', 'header', 'jsonld', 'comment', 'ogtitle', 'csrf', 'template', 'canvas', 'pushtitle'];
+const SEEN = { strict: [], balanced: BALANCED, open: [...words, 'typed', 'typednumber', 'locationquery'].filter((word) => !NEVER.includes(word)) };
 
 await test(async (rig) => {
+  assert.ok(words.length > 100, String(words.length));
   const page = readFileSync(new URL('secrets.html', import.meta.url), 'utf8').replaceAll('COLLECTOR', rig.collect);
   const asked = [];
   const server = http.createServer((req, res) => {
@@ -27,7 +30,7 @@ await test(async (rig) => {
   const site = `http://127.0.0.1:${server.address().port}`;
 
   for (const privacy of Object.keys(SEEN)) {
-    const visitor = await rig.visitor({ privacy, key: 'dev', collector: rig.collect, queryKeys: ['lang'], capture: ['network'] });
+    const visitor = await rig.visitor({ privacy, key: 'dev', collector: rig.collect, queryKeys: ['lang'], capture: ['network', 'console', 'errors', ...(privacy === 'strict' ? ['canvas'] : [])] });
     const p = await visitor.newPage();
     await p.goto(`${site}/?id=zq-locationquery-zq&lang=keep`);
     for (const el of await p.locator('.typed').all()) await el.pressSequentially(await el.getAttribute('type') === 'number' ? '987654321' : 'zq-typed-zq');
@@ -41,14 +44,18 @@ await test(async (rig) => {
     const leaks = [...found].filter((word) => !SEEN[privacy].includes(word));
     assert.deepEqual(leaks, [], `${privacy}: must not be stored`);
     if (privacy !== 'strict') {
-      assert.deepEqual(TEXT.filter((word) => !found.has(word)), [], `${privacy}: should be seen`);
+      assert.deepEqual(PAGE.filter((word) => !found.has(word)), [], `${privacy}: should be seen`);
       assert.ok(all.includes('plain-link') && all.includes('lang=keep'), 'what is not personal stays');
     }
     assert.ok(all.includes('rrweb/network@1') && all.includes('/api'), 'requests, without their bodies');
-    assert.ok(all.includes('plain-unmasked'));
+    for (const word of ['plain-unmasked', 'plain-font', 'plain-selector', ...(privacy === 'strict' ? [] : ['plain-console', 'plain-error'])])
+      assert.ok(all.includes(word), word);
     assert.ok(all.includes('user-1'), 'identify is stored');
     await visitor.close();
   }
+
+  // The page throws, on purpose.
+  assert.deepEqual(rig.complaints.splice(0).filter((text) => !/zq-|plain-error/.test(text)), []);
 
   // Without consent, or with the visitor's browser against it: not a request.
   const silent = async (options, script) => {

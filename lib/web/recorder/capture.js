@@ -41,6 +41,7 @@ const cutText = (v) => {
  */
 export function capture(opts, shield, sender) {
   const on = new Set(opts.capture);
+  if (opts.privacy === 'strict') on.delete('canvas');
   if (opts.onError) on.add('errors');
   const { mirror } = record;
   let stopRrweb, undo = [];
@@ -199,9 +200,9 @@ export function capture(opts, shield, sender) {
   };
   /** Takes one now, or once its share of the time allows; `anew`: of a new session. */
   const snapshot = (anew) => {
+    snapDue = false;
     if (anew) reset();
     else if (line) return;      // one is being made
-    snapDue = false;
     clearTimeout(snapTimer);
     const wait = snapAt + snapMs * SNAPSHOT_SHARE - now();
     if (wait > 0) snapTimer = setTimeout(snapshot, wait);
@@ -234,18 +235,20 @@ export function capture(opts, shield, sender) {
     });
   };
 
+  const trace = ({ message, stack }) => shield.trace(cutText(message || ''), cutText(stack || message));
+
   const errors = () => {
     let left = ERRORS;
     const report = (kind, err, extra) => {
       if (left-- <= 0) return;
-      note('rr.error', { kind, message: cutText(err && err.message || err),
-        stack: err && err.stack ? cutText(err.stack) : undefined, ...extra });
+      note('rr.error', { kind, message: shield.say(cutText(err && err.message || err)),
+        stack: err && err.stack ? trace(err) : undefined, ...extra });
     };
     listen(self, 'error', (e) => {
       if (e.message !== undefined)
         report('error', e.error || e.message, { url: shield.url(e.filename || ''), line: e.lineno, column: e.colno });
       else if (e.target && e.target.tagName)
-        report('resource', e.target.tagName.toLowerCase(), { url: shield.url(e.target.src || e.target.href || '') });
+        report('resource', '', { message: e.target.tagName.toLowerCase(), url: shield.url(e.target.src || e.target.href || '') });
     });
     listen(self, 'unhandledrejection', (e) => report('rejection', e.reason));
   };
@@ -260,8 +263,9 @@ export function capture(opts, shield, sender) {
         inside = true;
         try {
           left--;
-          tell(6, { plugin: 'rrweb/console@1', payload: { level, trace: [], payload: args.map((a) =>
-            cutText(a instanceof Error ? JSON.stringify(a.stack || a.message) : print(a))) } });
+          tell(6, { plugin: 'rrweb/console@1', payload: { level, trace: [], payload: args.map((a, i) =>
+            cutText(a instanceof Error ? JSON.stringify(trace(a))
+              : shield.argument(print(a), i === (level === 'assert' ? 1 : 0)))) } });
         } catch {}
         inside = false;
       });
