@@ -103,9 +103,16 @@ session() {
 	rr-ls "$id" >text
 	[[ $(wc -l <text) -eq 1 ]]
 	run ! grep -P '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' text
+	# What cannot be seen, or would turn the line around, is written out.
+	[[ $(cut -c 63- text) == '<U+202E>'$'\U1f600'' '$'\ufffd'* ]]
 	# As a terminal gets it: with a heading.
 	run -0 script -qec rr-ls /dev/null
 	[[ ${lines[0]} == 'ID '*URL* && ${lines[1]} == "$id "* ]]
+	local hidden
+	hidden='a\u200db\u200b\u2067\u0634\u200c\u0646\ud83d\udc69\u200d\ud83d\udcbb\u00ad\udb40\udc41'
+	session ":meta {\"url\":\"$hidden\"}"
+	[[ $(rr-ls "$id") == *" a<U+200D>b<U+200B><U+2067>"$'\u0634\u200c\u0646\U1f469\u200d\U1f4bb<U+00AD><U+E0041>' ]]
+	[[ $(rr rm -n "$id" 2>/dev/null) == *"  a<U+200D>b<U+200B><U+2067>"*'<U+00AD><U+E0041>' ]]
 	# Large, deep, long, broken, empty, not an object: as far as it goes.
 	local text
 	printf -v text '%60000s'

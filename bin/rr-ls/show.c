@@ -140,21 +140,81 @@ show_entry(const struct session *s)
 }
 
 /*
- * Write text without control characters (C0, DEL, and C1, which is U+0080 to
- * U+009F), cut or filled to so many characters.  jv's strings are valid UTF-8.
+ * Characters that show nothing, or turn the text around them (Unicode's
+ * default ignorables and its bidirectional controls); sorted.
+ */
+static const struct {
+	uint32_t first, last;
+} unseen[] = {
+	{ 0xad, 0xad }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+	{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200b },
+	{ 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+	{ 0x3164, 0x3164 }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
+	{ 0xfff0, 0xfffb }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
+/*
+ * True if it is one of those; joiners alone (U+200C, U+200D) belong to scripts
+ * and emoji, and are none behind them.
+ */
+static bool
+is_unseen(uint32_t c, bool after_ascii)
+{
+	size_t i;
+
+	if (c == 0x200c || c == 0x200d)
+		return after_ascii;
+	for (i = 0; i < sizeof unseen / sizeof *unseen; i++)
+		if (c <= unseen[i].last)
+			return c >= unseen[i].first;
+	return false;
+}
+
+/* The character at p, which is valid UTF-8, and how many bytes it has. */
+static uint32_t
+get_character(const unsigned char *p, int *size)
+{
+	uint32_t c;
+	int i;
+
+	*size = *p < 0xc0 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	if (*size == 1)
+		return *p;
+	c = *p & (0x7f >> *size);
+	for (i = 1; i < *size; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/*
+ * Write text cut or filled to so many characters: control characters (C0, DEL,
+ * and C1, which is U+0080 to U+009F) as '?', what cannot be seen as <U+202E>.
+ * jv's strings are valid UTF-8.
  */
 static void
 put_text(const char *text, int columns, bool fill, FILE *out)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	int n = 0, size;
+	bool after_ascii = true;
+	char name[16];
+	uint32_t c;
+	int n = 0, size, len;
 
-	for (; *p != '\0' && n < columns; p += size, n++) {
-		size = *p < 0xc0 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-		if (*p < ' ' || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0))
+	for (; *p != '\0' && n < columns; p += size) {
+		c = get_character(p, &size);
+		len = 1;
+		if (c < ' ' || (c >= 0x7f && c < 0xa0)) {
 			putc('?', out);
-		else
+		} else if (is_unseen(c, after_ascii)) {
+			len = snprintf(name, sizeof name, "<U+%04X>", c);
+			if (n + len > columns)
+				break;
+			fputs(name, out);
+		} else {
 			fwrite(p, 1, size, out);
+		}
+		after_ascii = c < 0x80;
+		n += len;
 	}
 	for (; fill && n < columns; n++)
 		putc(' ', out);

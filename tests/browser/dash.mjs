@@ -42,10 +42,10 @@ function hostile(out) {
 
 await test(async (rig) => {
   const shoot = async (page, name) => process.env.SHOTS && page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
-  const load = (name, text) => {
+  const load = (name, text, meta) => {
     const file = join(rig.dir, 'recording.ndjson');
     writeFileSync(file, text);
-    return execFileSync('rr', ['import', file], { env: rig.env, encoding: 'utf8' }).trim().split('\n').pop();
+    return execFileSync('rr', ['import', ...meta ? ['-m', JSON.stringify(meta)] : [], file], { env: rig.env, encoding: 'utf8' }).trim().split('\n').pop();
   };
   const viewer = await rig.watcher();
   const page = await viewer.newPage();
@@ -190,6 +190,46 @@ await test(async (rig) => {
   await accessible(other, 'no such session');
   await shoot(other, 'no-such-session');
   assert.ok(shop);
+
+  // All that the filter selects, one by one: nothing else, and no more than was shown.
+  const tiny = '{"type":4,"data":{"href":"https://a.example/\u202ecod.exe"},"timestamp":5}\n';
+  const zed = [1, 2, 3, 4].map((n) => load(`zed ${n}`, tiny, { user: 'zed', title: `\u202eeltit\u200b ${n}`, url: 'https://a.example/x' }));
+  await until('all of them', async () => await page.locator('.sessions li:not(.skeleton)').count() === 6);
+  assert.equal(await page.locator('.filters .danger:visible').count(), 0, 'everything cannot be deleted at once');
+  assert.equal(await page.textContent(`li[data-id="${zed[0]}"] .page b`), '<U+202E>eltit<U+200B> 1');
+  await page.click('text=Filters');
+  await page.fill('.fields [name=user]', 'zed');
+  await until('those of zed', async () => await page.locator('.sessions li:not(.skeleton)').count() === 4);
+  await page.click('.filters .danger');
+  await page.waitForSelector('.victims');
+  assert.equal(await page.locator('.victims li').count(), 4);
+  const gone = page.locator('.deletion .sure');
+  assert.ok(await gone.isDisabled());
+  assert.match(await page.textContent('.deletion .receipt'), /^Whereuser: zedSessions4Begun.*Userszed/);
+  await accessible(page, 'delete many');
+  await shoot(page, 'delete-many');
+  await page.keyboard.type('delete 3');
+  await page.keyboard.press('Enter');
+  assert.ok(await gone.isDisabled());
+  execFileSync('rr', ['rm', '-f', zed[1]], { env: rig.env });
+  await page.fill('.typed', 'Delete 4');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.deletion .line');
+  await accessible(page, 'deleted many');
+  await shoot(page, 'deleted-many');
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('.deletion [download]')]);
+  const receipts = readFileSync(await file.path(), 'utf8');
+  assert.deepEqual(receipts.trim().split('\n').map((r) => JSON.parse(r)).map((r) => [r.deleted, r.user]), [[zed[3], 'zed'], [zed[2], 'zed'], [zed[0], 'zed']]);
+  assert.match(await page.textContent('.deletion .receipt'), /^Deleted3Gone before1Records\d+/);
+  await page.click('.deletion .solid');
+  await page.waitForSelector('.note.bare');
+  await page.click('.note button');
+  await until('the others', async () => await page.locator('.sessions li:not(.skeleton)').count() === 2);
+  await page.click('text=Filters');
+  assert.deepEqual(rig.sessions().map((x) => x.id), [four, shop]);
+  const index = execFileSync('bash', ['-c', 's2-tail "s2://$RR_BASIN/sessions.index" | rr-reassemble -d'], { env: rig.env, encoding: 'utf8' });
+  assert.deepEqual(zed.filter((x) => index.includes(x)), [], 'in the index');
+  assert.throws(() => execFileSync('bash', ['-c', 'printf "%s\\n" ":meta {}" ":end token=1" | rr-frame | s2-append "$(s2-stream name "$1")"', '-', zed[0]], { env: rig.env, stdio: 'pipe' }), { status: 66 });
 
   // Dark, and as small as a phone: nothing sticks out.
   const phone = await rig.watcher({ viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true, colorScheme: 'dark' });

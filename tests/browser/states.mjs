@@ -117,7 +117,7 @@ await test(async (rig) => {
   await page.goto(`${rig.view}/?id=${session([event(3, { source: 3, id: 1, x: 0, y: 0 }, 0)], 'lease')}`);
   await says(page, 'no-snapshot', '.veil.bare', 'No snapshot', /Its events are in the inspector/);
   await page.goto(`${rig.view}/?id=${'0'.repeat(25)}`);
-  await says(page, 'no-such', '.veil.gone', 'There is no such session', /or there never was one/);
+  await says(page, 'no-such', '.veil.gone', 'There is no such session', /^There never was one/);
   await page.click('.veil button');
   await page.waitForSelector('.sessions a');
 
@@ -129,6 +129,10 @@ await test(async (rig) => {
   shell(`rr rm -f ${doomed}`);
   await says(page, 'deleted', '.veil.gone', 'This session was deleted', /while you watched/);
   assert.equal(await page.textContent('.state'), 'Deleted');
+  await page.reload();
+  await page.waitForSelector('.veil.gone');
+  assert.equal(await page.textContent('.veil h2'), 'This session is there no more');
+  assert.match(await page.textContent('.veil p'), /^By its name it began on .*, and was deleted since/);
 
   // ---- away -------------------------------------------------------------
 

@@ -38,7 +38,10 @@ function dress() {
 function dialog(...inside) {
   const box = h('dialog', {}, ...inside);
   box.addEventListener('close', () => box.remove());
-  box.addEventListener('click', (e) => e.target === box && box.close());
+  // One that is `busy` stays until it has said what came of it.
+  box.addEventListener('click', (e) => e.target === box && !box.busy && box.close());
+  box.addEventListener('cancel', (e) => box.busy && e.preventDefault());
+  box.addEventListener('keydown', (e) => e.key === 'Escape' && box.busy && e.preventDefault());
   document.body.append(box);
   box.showModal();
   return box;

@@ -71,6 +71,12 @@ export function ago(ms) {
     year: new Date(ms).getFullYear() === new Date().getFullYear() ? undefined : 'numeric' });
 }
 
+/** @returns {Promise<void>} once it is in the clipboard; else `from` is marked, to be copied by hand */
+export const copy = (text, from, app, word) => navigator.clipboard.writeText(text).then(() => app.toast(word), () => {
+  getSelection().selectAllChildren(from);
+  app.toast('Press Ctrl C to copy it');
+});
+
 export const when = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
 export function bytes(n) {
@@ -80,12 +86,19 @@ export function bytes(n) {
   }
 }
 
+// Characters that show nothing, or turn the text around them: but for joiners
+// within scripts that need them, and emoji.
+const UNSEEN = /[\p{Cc}\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|(?<![^\0-\x7f])[\u200c\u200d]/gu;
+
+/** Text from elsewhere as a line: what cannot be seen is written out, as <U+202E>. */
+export const visible = (text) => String(text).replace(UNSEEN, (c) => c === '\n' || c === '\t' ? ' ' : `<U+${c.codePointAt().toString(16).toUpperCase().padStart(4, '0')}>`);
+
 /** A URL as a person reads it: host, and path. */
 export function place(href) {
   try {
     const u = new URL(href);
-    return { host: u.host, path: (u.pathname + u.search + u.hash) || '/' };
+    return { host: u.host, path: visible(u.pathname + u.search + u.hash) || '/' };
   } catch {
-    return { host: '', path: String(href || '') };
+    return { host: '', path: visible(href || '') };
   }
 }

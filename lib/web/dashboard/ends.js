@@ -22,3 +22,13 @@ export function ending({ state, stop, error }) {
   const [kind, word, why] = Object.hasOwn(ENDS, reason) ? ENDS[reason] : ['stopped', 'Stopped', reason.slice(0, 200) || 'No reason was given.'];
   return { kind, word, why };
 }
+
+const ID = /^[0-9a-hjkmnp-tv-z]{25}$/;
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** When a session with this id began, ms, which the id tells; undefined if it is none, or of no time yet. */
+export function born(id) {
+  if (!ID.test(id)) return undefined;
+  const ms = [...id.slice(16)].reduce((t, c) => t * 32 + DIGITS.indexOf(c), 0);
+  return ms > Date.UTC(2020) && ms < Date.now() + 864e5 ? ms : undefined;
+}

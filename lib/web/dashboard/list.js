@@ -1,7 +1,8 @@
 /** All sessions, newest first; those that go on are marked, and move. */
 
 import * as api from './api.js';
-import { ago, bytes, h, icon, place, span, when } from './dom.js';
+import { deletions } from './delete.js';
+import { ago, bytes, h, icon, place, span, visible, when } from './dom.js';
 import { ending } from './ends.js';
 import { may } from './login.js';
 
@@ -51,9 +52,11 @@ export function list(app) {
     fields.hidden = !fields.hidden;
     fieldsButton.setAttribute('aria-expanded', String(!fields.hidden));
   } }, 'Filters');
+  // Those that the conditions hold for, all of them: never everything.
+  const deleteButton = h('button.danger', { hidden: true, onclick: () => deletions(where(), said(), app, anew) }, icon('trash', 15), 'Delete these');
   const progress = h('.progress', { role: 'status', hidden: true });
   const files = may('delete') && h('p.soft.files', {}, 'A recording in a file is put here by ', h('code', {}, 'rr import FILE'), ', where rrpipe runs.');
-  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, count), fields, progress, note, rows, moreButton, ...files ? [files] : []);
+  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, deleteButton, count), fields, progress, note, rows, moreButton, ...files ? [files] : []);
   document.title = 'Sessions · rrpipe';
 
   function remember() {
@@ -73,6 +76,9 @@ export function list(app) {
     return w;
   }
   const narrowed = () => Object.keys(where()).length > 0;
+  /** The same, for people. */
+  const said = () => [query && `“${query}” is in it`, only !== 'all' && (only === 'live' ? 'it is live' : 'it has ended'),
+    ...FIELDS.map(([key, name]) => wanted[key] && `${name.toLowerCase()}: ${wanted[key]}`)].filter(Boolean).map(visible).join('; ');
 
   function anew() {
     clearTimeout(typed);
@@ -81,7 +87,7 @@ export function list(app) {
     sessions.clear();
     known = more = false;
     next = null;
-    moreButton.hidden = note.hidden = true;
+    moreButton.hidden = note.hidden = deleteButton.hidden = true;
     skeleton();
     look();
   }
@@ -104,10 +110,10 @@ export function list(app) {
     el.firstChild.href = `?id=${encodeURIComponent(s.id)}`;
     el.firstChild.replaceChildren(
       h(`span.mark.${end.kind}`, { title: `${end.word}. ${end.why}` }, h('i')),
-      h('span.page', {}, h('b', {}, s.title || p.path || 'Untitled'), h('span', {}, p.host + p.path || s.id)),
-      h('span.user', {}, s.user || h('span.soft', {}, 'anonymous'), s.source ? h('span.source', {}, s.source) : ''),
+      h('span.page', {}, h('b', { dir: 'auto' }, visible(s.title || '') || p.path || 'Untitled'), h('span', { dir: 'ltr' }, p.host + p.path || s.id)),
+      h('span.user', {}, s.user ? h('span.name', { dir: 'auto' }, visible(s.user)) : h('span.soft', {}, 'anonymous'), s.source ? h('span.source', { dir: 'auto' }, visible(s.source)) : ''),
       h('span.facts', {}, facts(s)),
-      h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.active > 0 ? `${span(s.active)} active` : s.events != null ? `${s.events.toLocaleString()} events` : `${(s.records || 0).toLocaleString()} records`)),
+      h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.active > 0 ? `${span(s.active)} active` : s.events != null ? `${s.events.toLocaleString()} ${s.events === 1 ? 'event' : 'events'}` : `${(s.records || 0).toLocaleString()} records`)),
       h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), h('span', {}, live ? s.bytes ? bytes(s.bytes) : '' : end.word)));
     el.dataset.state = s.state;
   }
@@ -141,6 +147,7 @@ export function list(app) {
     const live = all.filter((s) => s.state === 'live').length;
     count.replaceChildren(`${found.length}${more ? '+' : ''} ${found.length === 1 ? 'session' : 'sessions'}`, live ? h('b', {}, ` ${live} live`) : '');
     moreButton.hidden = !more;
+    deleteButton.hidden = !(may('delete') && sessions.size && narrowed());
     if (!sessions.size && known && narrowed()) say('bare', 'Nothing matches.', more ? `None of the ${looked.toLocaleString()} newest sessions; older ones were not looked at.` : 'No session is like this.', ['Show all', () => {
       search.value = query = '';
       for (const input of fields.querySelectorAll('input')) input.value = wanted[input.name] = '';
@@ -289,6 +296,7 @@ export function list(app) {
     else unfollow?.();
   }, { signal });
   addEventListener('keydown', (e) => {
+    if (document.querySelector('dialog[open]')) return;
     if (e.key === '/' && !e.target.matches('input, textarea')) {
       e.preventDefault();
       search.focus();

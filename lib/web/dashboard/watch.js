@@ -5,8 +5,8 @@
  */
 
 import * as api from './api.js';
-import { ago, clock, h, icon, place, span } from './dom.js';
-import { ending } from './ends.js';
+import { ago, clock, h, icon, place, span, visible, when } from './dom.js';
+import { born, ending } from './ends.js';
 import { inspector } from './inspector.js';
 import { may, me } from './login.js';
 import { Recording } from './recording.js';
@@ -61,7 +61,7 @@ export function watch(id, app) {
   const skipButton = h('button.tool.toggle', { title: 'Skip when nobody does anything (s)', 'aria-pressed': 'true', onclick: () => setSkip(!skip) }, icon('skip'), h('span', {}, 'Skip idle'));
   const tabStrip = h('.tab-strip', { role: 'group', 'aria-label': 'Tabs', hidden: true });
   const sideButton = button('panel', 'Inspector (i)', () => setSide(view.classList.contains('no-side')));
-  const title = h('h1', {}, ' ');
+  const title = h('h1', { dir: 'auto' }, ' ');
   const sub = h('p.sub', {}, ' ');
   const leftOut = h('p.left-out', { hidden: true });
   const state = h('span.state', {}, '');
@@ -118,8 +118,8 @@ export function watch(id, app) {
     const i = rec.info, m = rec.meta;
     const url = (shown && [...rec.marks].reverse().find((x) => x.kind === 'page' && x.tab === shown.tab && x.at <= at + 50)?.text) || m.url || i.url;
     const p = place(url);
-    title.textContent = m.title || i.title || p.path || rec.id;
-    sub.replaceChildren(h('span', {}, p.host + p.path), m.user || i.user ? h('b', {}, ` ${m.user || i.user}`) : '', h('span.soft', {}, ` ${ago(i.created)}`));
+    title.textContent = visible(m.title || i.title || '') || p.path || rec.id;
+    sub.replaceChildren(h('span', { dir: 'ltr' }, p.host + p.path), m.user || i.user ? h('b', { dir: 'auto' }, visible(m.user || i.user)) : '', h('span.soft', {}, ` ${ago(i.created)}`));
     const end = deleted ? { kind: 'gone', word: 'Deleted', why: 'It is not there any more.' } : ending(i);
     state.textContent = failed?.away ? 'S2 is away' : end.word;
     state.title = failed?.away ? failed.message : end.why;
@@ -379,7 +379,11 @@ export function watch(id, app) {
       veiled('Somebody deleted it while you watched. Nothing of it can be read any more.', 'gone', 'This session was deleted', toList());
       deleted = true;
       describe();
-    } else veiled('It was deleted, or there never was one by this name: look whether the address is whole.', 'gone', 'There is no such session', toList());
+      return;
+    }
+    const began = born(id);
+    if (began) veiled(`By its name it began on ${when(began)}, and was deleted since, by somebody or for its age. Unless a letter of the address is wrong.`, 'gone', 'This session is there no more', toList());
+    else veiled('There never was one by this name: look whether the address is whole.', 'gone', 'There is no such session', toList());
   }
 
   /** There is no picture, and no more to read. */
