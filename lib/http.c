@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -37,6 +38,8 @@ struct http_conn {
 	unsigned bucket;
 	struct http_address peer;
 	uint64_t since;			/* ms: waits for a request since */
+	uint64_t sending;		/* ms: sends since; 0: it does not */
+	uint64_t taken;			/* bytes the client had taken then */
 	struct http_request *request;
 };
 
@@ -134,6 +137,14 @@ http_address_is_local(const struct http_address *a)
 	    IN6_IS_ADDR_UNSPECIFIED(v6);
 }
 
+bool
+http_same_client(const struct http_request *a, const struct http_request *b)
+{
+	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a->client.ip);
+
+	return memcmp(a->client.ip, b->client.ip, v4 ? 16 : 8) == 0;
+}
+
 static bool
 network_has(const struct network *n, const struct http_address *a)
 {
@@ -195,6 +206,17 @@ http_address_text(const struct http_address *a, char text[HTTP_ADDRESS_MAX])
 	return text;
 }
 
+/* Each bit of the result depends on all bits of x. */
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9u;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
 /* A host has an IPv4 address or half an IPv6 one. */
 static unsigned
 bucket_of(const struct http *h, const struct http_address *a)
@@ -205,9 +227,7 @@ bucket_of(const struct http *h, const struct http_address *a)
 	memcpy(&y, a->ip + 8, 8);
 	if (!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a->ip))
 		y = 0;
-	x = (x ^ h->seed) * 0x9e3779b97f4a7c15u;
-	x = ((x ^ (x >> 32)) + y + h->seed) * 0xbf58476d1ce4e5b9u;
-	return (unsigned)(x >> 40) % BUCKETS;
+	return (unsigned)(mix(mix(x ^ h->seed) ^ y) % BUCKETS);
 }
 
 struct forwarded {
@@ -292,6 +312,25 @@ listeners_watch(struct http *h, bool on)
 	h->listening = on;
 }
 
+/*
+ * One more for this address; false if it has as many as it may.  This machine
+ * and proxies may have any number: then *counted stays false.
+ */
+static bool
+count_address(struct http *h, const struct http_address *a, unsigned *bucket,
+    bool *counted)
+{
+	if (h->limits.per_address == 0 || http_address_is_local(a) ||
+	    is_trusted(h, a))
+		return true;
+	*bucket = bucket_of(h, a);
+	if (h->counts[*bucket] >= h->limits.per_address)
+		return false;
+	h->counts[*bucket]++;
+	*counted = true;
+	return true;
+}
+
 static void
 conn_free(struct http *h, struct http_conn *c)
 {
@@ -335,16 +374,11 @@ conn_add(struct http *h, int fd, const struct sockaddr_storage *ss,
 	c->local = ss->ss_family == AF_UNIX;
 	c->since = now_ms();
 	address_of(ss, &c->peer);
-	if (h->limits.per_address != 0 && !c->local &&
-	    !http_address_is_local(&c->peer) && !is_trusted(h, &c->peer)) {
-		c->bucket = bucket_of(h, &c->peer);
-		if (h->counts[c->bucket] >= h->limits.per_address) {
-			close(fd);
-			free(c);
-			return;
-		}
-		h->counts[c->bucket]++;
-		c->counted = true;
+	if (!c->local && !count_address(h, &c->peer, &c->bucket,
+	    &c->counted)) {
+		close(fd);
+		free(c);
+		return;
 	}
 	LIST_INSERT_HEAD(&h->conns, c, link);
 	h->nconns++;
@@ -399,9 +433,40 @@ shut_idle(struct http *h, uint64_t now)
 			shutdown(c->fd, SHUT_RD);
 }
 
+/* Bytes that the client has acknowledged; -1 if that is not to be known. */
+static int64_t
+bytes_taken(const struct http_conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (c->local || getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info,
+	    &len) == -1 || len < offsetof(struct tcp_info, tcpi_bytes_acked) +
+	    sizeof(info.tcpi_bytes_acked))
+		return -1;
+	return (int64_t)info.tcpi_bytes_acked;
+}
+
+/* True if there is something to send and the client takes next to nothing. */
+static bool
+is_slow(struct http_conn *c, uint64_t now, uint64_t allowed)
+{
+	int64_t taken;
+
+	if (c->request == NULL || !c->request->replied ||
+	    c->request->sleeping || (taken = bytes_taken(c)) == -1) {
+		c->sending = 0;
+	} else if (c->sending == 0 ||
+	    (uint64_t)taken >= c->taken + HTTP_SEND_MIN) {
+		c->sending = now;
+		c->taken = (uint64_t)taken;
+	}
+	return c->sending != 0 && now - c->sending > allowed;
+}
+
 /*
- * Once a second: cut connections whose request does not arrive, and listen
- * again if accept() failed.
+ * Once a second: cut connections whose request does not arrive, or whose
+ * answer is not taken, and listen again if accept() failed.
  */
 static void
 sweep(struct http *h, uint64_t now)
@@ -417,7 +482,8 @@ sweep(struct http *h, uint64_t now)
 	if (allowed == 0)
 		return;
 	LIST_FOREACH(c, &h->conns, link)
-		if (c->since != 0 && now - c->since > allowed)
+		if ((c->since != 0 && now - c->since > allowed) ||
+		    is_slow(c, now, allowed))
 			shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -571,6 +637,9 @@ request_new(struct http *h, struct MHD_Connection *connection,
 	r->conn = info->socket_context;
 	r->conn->request = r;
 	find_client(r);
+	if (http_from_proxy(r))
+		r->crowded = !count_address(h, &r->client, &r->bucket,
+		    &r->counted);
 	h->nrequests++;
 	return r;
 }
@@ -645,6 +714,8 @@ request_done(void *arg, struct MHD_Connection *connection, void **context,
 	h->program.done(r);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
+	if (r->counted)
+		h->counts[r->bucket]--;
 	r->conn->request = NULL;
 	r->conn->since = now_ms();
 	h->nrequests--;
@@ -683,6 +754,12 @@ const char *
 http_header(const struct http_request *r, const char *name)
 {
 	return lookup(r, MHD_HEADER_KIND, name);
+}
+
+bool
+http_is_crowded(const struct http_request *r)
+{
+	return r->crowded;
 }
 
 int

@@ -37,6 +37,7 @@ struct http;
 #define HTTP_HEADERS_MAX	8	/* given to one reply */
 #define HTTP_DRAIN_MAX		(64u << 20)	/* bytes of a refused body */
 #define HTTP_LENGTH_UNKNOWN	UINT64_MAX
+#define HTTP_SEND_MIN		65536	/* bytes; see 'receive' */
 
 enum http_method {
 	HTTP_GET,
@@ -77,6 +78,9 @@ struct http_request {
 	ssize_t (*fill)(struct http_request *, char *, size_t);
 	unsigned status;
 	uint64_t drained;		/* bytes of a refused body */
+	unsigned bucket;		/* its client is counted in, if so */
+	bool counted;
+	bool crowded;
 	bool replied;
 	bool complete;			/* end was called */
 	bool sleeping;
@@ -94,7 +98,8 @@ struct http_limits {
 	unsigned connections;	/* at once; more wait in the kernel */
 	unsigned per_address;	/* of them from one address; 0: any number */
 	unsigned idle;		/* seconds without a byte: closed */
-	unsigned receive;	/* seconds for a whole request to arrive */
+	unsigned receive;	/* seconds for a whole request to arrive, and */
+				/* for HTTP_SEND_MIN of an answer to be taken */
 	size_t head;		/* bytes of request line and headers */
 };
 
@@ -172,8 +177,20 @@ const char *http_address_text(const struct http_address *,
  */
 int http_socket(const struct http_request *);
 
+/*
+ * True if it came through a proxy, for a client that has as many requests
+ * under way there as one address may have connections: to be refused.
+ */
+bool http_is_crowded(const struct http_request *);
+
 /* True if it came from where http_trust() said. */
 bool http_from_proxy(const struct http_request *);
+
+/*
+ * True if both are of one client: an IPv4 address, or the network of 64 bits
+ * of an IPv6 one.
+ */
+bool http_same_client(const struct http_request *, const struct http_request *);
 
 /* True if it is this machine's own: loopback, or a socket file without one. */
 bool http_address_is_local(const struct http_address *);

@@ -483,6 +483,86 @@ first_line() {
 	done
 }
 
+# sockets N: the server has so many, its listeners among them.
+sockets() {
+	local links
+	links=$(find "/proc/$server/fd" -lname 'socket:*' 2>/dev/null | wc -l)
+	[[ $links -eq $1 ]]
+}
+
+# dribble HEAD BYTE: sends it, then a byte now and then for as long as it is
+# taken.
+dribble() {
+	start bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" || exit
+		trap "" PIPE
+		printf "$2" >&3
+		while printf "$3" >&3; do read -rt 0.1 <> <(:) || :; done
+		exit 0' dribble "$port" "$1" "$2"
+	dribbling+=("$pid")
+}
+
+# burden ROUTE: opens connections to the server at $at whose heads or bodies
+# dribble in, and some that do not take an answer.
+burden() {
+	local i
+	port=${at##*:}
+	for i in {1..4}; do
+		# Reads nothing.
+		start bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" || exit
+			printf "GET /large.html HTTP/1.1\r\nHost: localhost\r\n\r\n" >&3
+			exec sleep 1000' silent "$port"
+		reading+=("$pid")
+		# Reads next to nothing.
+		start curl -s -o /dev/null --limit-rate 1000 "$at/large.html"
+		reading+=("$pid")
+		dribble 'GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ' a
+		dribble "POST $1 HTTP/1.1\r\nHost: localhost\r\nX-RR: 1\r\nContent-Length: 1000\r\n\r\n" ' '
+	done
+}
+
+@test "both servers: who dribbles or does not read is cut in time, and alone" {
+	local servers=() ats=() dribbling=() reading=() free=() i server
+	mkdir web
+	echo small >web/small.html
+	head -c 40000000 /dev/zero >web/large.html
+	serve -w web -T 2
+	servers+=("$pid") ats+=("$at")
+	mkfifo acks
+	exec 4<>acks
+	start bash -c 'exec rr-collect -l 127.0.0.1:0 -w web --max-wait 2 \
+	    <acks | cat'
+	local ring=$pid
+	wait_until 5 grep -q 'listening on' "$pid.err"
+	ats+=("http://$(sed -n 's/.*listening on //p' "$pid.err")")
+	servers+=("$(pgrep -P "$pid" rr-collect)")
+	for i in 0 1; do
+		server=${servers[i]} at=${ats[i]}
+		free[i]=$(find "/proc/$server/fd" -lname 'socket:*' | wc -l)
+		burden "$( ((i)) && echo '/v1/sessions?key=dev' || echo /api/login)"
+		run ! sockets "${free[i]}"
+	done
+	for i in {1..20}; do
+		[ "$(curl -s -m 5 "${ats[0]}/small.html")" = small ]
+		[ "$(curl -s -m 5 "${ats[1]}/small.html")" = small ]
+	done
+	for i in "${dribbling[@]}"; do
+		ended "$i"
+	done
+	for i in 0 1; do
+		server=${servers[i]}
+		wait_until 20 sockets "${free[i]}"
+		# Whoever takes it, however long that takes, is not cut.
+		curl -sf --limit-rate 20M "${ats[i]}/large.html" |
+			cmp - web/large.html
+	done
+	for i in "${reading[@]}"; do
+		stop "$i" KILL || :
+	done
+	kill "${servers[1]}"
+	exec 4>&-
+	ended "$ring"
+}
+
 # ---- live ----
 
 # The stand-in for a pipeline: prints what is in the file "lines", as it
@@ -736,6 +816,58 @@ starts_are() {
 	wait_until 5 room
 	pinged() { grep -qx ':' view.2; }
 	wait_until 20 pinged
+}
+
+@test "no address has more than its share, directly or through a proxy" {
+	live_route
+	printf ':tail seq=0 time=1\n' >>lines
+	route lines <<<'exec yes'
+	route show <<<'echo "{}"'
+	serve -x routes -P 127.0.0.1 -a 10
+	local bridge=$pid i from='X-Forwarded-For: 192.0.2' path=$at/api/sessions/$id
+	for i in {1..10}; do
+		view "$i" 0 -H "$from.1"
+		wait_until 5 has "view.$i" ':tail'
+	done
+	[[ $(answer -H "$from.1" "$path") == '429 {"error":"too many requests'* ]]
+	# What the client says of itself does not count.
+	[[ $(answer -H "X-Forwarded-For: 203.0.113.$RANDOM, 192.0.2.1" "$path") == 429* ]]
+	[[ $(answer -H "$from.2" "$path") == 200* ]]
+	[[ $(answer "$path") == 200* ]]
+	stop "$viewer" || :
+	room() { [[ $(answer -H "$from.1" "$path") == 200* ]]; }
+	wait_until 5 room
+	# Ten that read slowly have eight of the twelve commands.
+	for i in {1..10}; do
+		start curl -s -o /dev/null --limit-rate 10 -H "$from.3" "$path/lines"
+	done
+	commands_are() { [[ $(pgrep -P "$bridge" -xc yes) -eq $1 ]]; }
+	wait_until 5 commands_are 8
+	start curl -s -o other --limit-rate 1M -H "$from.4" "$path/lines"
+	wait_until 5 test -s other
+	commands_are 9
+	# By itself, where a client has an address that is not this machine's.
+	mkdir web
+	echo page >web/index.html
+	cat >alone <<-'EOF'
+	set -e
+	ip link set lo up
+	ip address add 192.0.2.1/32 dev lo
+	sse-bridge --insecure -v -l 192.0.2.1:8788 -w web -a 3 2>log &
+	until grep -q listening log; do sleep 0.02; done
+	at=http://192.0.2.1:8788/
+	for i in 1 2 3; do
+		exec {fd}<>/dev/tcp/192.0.2.1/8788
+		printf 'GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n' >&$fd
+		read -r line <&$fd
+		[[ $line == *' 200 '* ]]
+	done
+	curl -s -m 5 "$at" >more && exit 1
+	exec {fd}>&-
+	until [[ $(curl -s -m 5 "$at") == page ]]; do sleep 0.02; done
+	EOF
+	start unshare -n bash alone
+	ended "$pid"
 }
 
 @test "SIGTERM ends it, its viewers and its commands" {

@@ -317,6 +317,10 @@ check_address_rate(struct http_request *r, const struct post *p)
 	bool open = p->kind == POST_OPEN;
 	uint64_t wait;
 
+	if (http_is_crowded(r)) {
+		refuse_slow(r, p, REASON_ADDRESS_RATE, 1000);
+		return -1;
+	}
 	if (http_address_is_local(&r->client))
 		return 0;
 	wait = bucket_take(limiter_bucket(in->limiter, &r->client,

@@ -79,7 +79,8 @@ struct collector {
 static const char usage_text[] =
 "usage: rr-collect [-Rv] [-k keys] [-l addr] [-M addr] [-P proxy]\n"
 "    [-S secret] [-W dir] [-w dir] [--max-body n] [--max-connections n] [--max-memory n]\n"
-"    [--max-sessions n] [--max-stored n] [--opens n] [--posts n]\n"
+"    [--max-per-address n] [--max-sessions n] [--max-stored n] [--max-wait s]\n"
+"    [--opens n] [--posts n]\n"
 "\n"
 "Takes recordings over HTTP, writes them to standard output as lines, and\n"
 "reads from standard input what became of them: the upper end of rr-ingest.\n"
@@ -100,8 +101,10 @@ enum {
 	OPT_MAX_BODY,
 	OPT_MAX_CONNECTIONS,
 	OPT_MAX_MEMORY,
+	OPT_MAX_PER_ADDRESS,
 	OPT_MAX_SESSIONS,
 	OPT_MAX_STORED,
+	OPT_MAX_WAIT,
 	OPT_OPENS,
 	OPT_POSTS,
 	OPT_VERSION,
@@ -115,8 +118,10 @@ static const struct option long_options[] = {
 	{ "max-body", required_argument, NULL, OPT_MAX_BODY },
 	{ "max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS },
 	{ "max-memory", required_argument, NULL, OPT_MAX_MEMORY },
+	{ "max-per-address", required_argument, NULL, OPT_MAX_PER_ADDRESS },
 	{ "max-sessions", required_argument, NULL, OPT_MAX_SESSIONS },
 	{ "max-stored", required_argument, NULL, OPT_MAX_STORED },
+	{ "max-wait", required_argument, NULL, OPT_MAX_WAIT },
 	{ "metrics", required_argument, NULL, 'M' },
 	{ "opens", required_argument, NULL, OPT_OPENS },
 	{ "posts", required_argument, NULL, OPT_POSTS },
@@ -201,6 +206,10 @@ parse_options(struct options *o, int argc, char **argv)
 			o->memory = (size_t)option_number(
 			    "--max-memory", optarg, 1 << 20, 1LL << 40);
 			break;
+		case OPT_MAX_PER_ADDRESS:
+			o->limits.per_address = (unsigned)option_number(
+			    "--max-per-address", optarg, 0, UINT16_MAX);
+			break;
 		case OPT_MAX_SESSIONS:
 			o->sessions = (unsigned)option_number(
 			    "--max-sessions", optarg, 1, 10000000);
@@ -208,6 +217,10 @@ parse_options(struct options *o, int argc, char **argv)
 		case OPT_MAX_STORED:
 			o->units = (unsigned)option_number(
 			    "--max-stored", optarg, 1, 1000000);
+			break;
+		case OPT_MAX_WAIT:
+			o->limits.receive = (unsigned)option_number(
+			    "--max-wait", optarg, 1, 86400);
 			break;
 		case OPT_OPENS:
 			o->opens = (unsigned)option_number(

@@ -49,16 +49,19 @@ struct options {
 	const char *webdir;
 	bool insecure;
 	struct hub_limits limits;
+	struct http_limits http;
 	struct server server;
 };
 
 static const char usage_text[] =
     "usage: sse-bridge [-v]\n"
-    "       sse-bridge -l SPEC [-v] [-H NAME] [-k SECONDS] [-n VIEWERS]\n"
-    "                  [-M SPEC] [-P PROXY] [-r KIB] [-S FILE] [-t FILE]\n"
-    "                  [-u HEADER] [-W DIR] [-w DIR] [-x DIR] [--insecure]\n"
+    "       sse-bridge -l SPEC [-v] [-a N] [-H NAME] [-k SECONDS] [-M SPEC]\n"
+    "                  [-n VIEWERS] [-P PROXY] [-r KIB] [-S FILE]\n"
+    "                  [-T SECONDS] [-t FILE] [-u HEADER] [-W DIR] [-w DIR]\n"
+    "                  [-x DIR] [--insecure]\n"
     "Turn rr-lines into server-sent events; with -l, serve pages, read routes\n"
     "and live sessions over HTTP.\n"
+    "  -a N        connections, or a proxy's requests, of one address (256)\n"
     "  -H NAME     a host name that this server goes by\n"
     "  -k SECONDS  keep a session's pipeline after its last viewer (10)\n"
     "  -l SPEC     listen on HOST:PORT, unix:PATH or fd:N\n"
@@ -67,6 +70,7 @@ static const char usage_text[] =
     "  -P PROXY    believe X-Forwarded-For that comes from there\n"
     "  -r KIB      of a session's messages kept for viewers (4096)\n"
     "  -S FILE     the secret that signs logins and links\n"
+    "  -T SECONDS  for a request to come and an answer to be taken (120)\n"
     "  -t FILE     the users who may watch, and their tokens\n"
     "  -u HEADER   a proxy's header that names the user\n"
     "  -v          say on standard error what happens\n"
@@ -88,10 +92,14 @@ parse_options(int argc, char **argv, struct options *o)
 	bool server_only = false, verbose = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+H:k:l:M:n:P:r:S:t:u:vW:w:x:", longopts,
-	    NULL)) != -1) {
-		server_only |= strchr("HkMnPrStuWwx", c) != NULL || c == INSECURE;
+	while ((c = getopt_long(argc, argv, "+a:H:k:l:M:n:P:r:S:T:t:u:vW:w:x:",
+	    longopts, NULL)) != -1) {
+		server_only |= strchr("aHkMnPrSTtuWwx", c) != NULL || c == INSECURE;
 		switch (c) {
+		case 'a':
+			o->http.per_address = (unsigned)option_number("-a",
+			    optarg, 0, UINT16_MAX);
+			break;
 		case 'H':
 			if (o->server.nhosts == SERVER_HOSTS_MAX)
 				option_wrong("too many -H");
@@ -126,6 +134,10 @@ parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'S':
 			o->secret = optarg;
+			break;
+		case 'T':
+			o->http.receive = (unsigned)option_number("-T",
+			    optarg, 1, 86400);
 			break;
 		case 't':
 			o->users = optarg;
@@ -402,7 +414,6 @@ serve_on(struct options *o)
 		.begin = server_begin, .body = server_body,
 		.end = server_end, .done = server_done,
 	};
-	struct http_limits limits = HTTP_LIMITS_DEFAULT;
 	struct http_program p = program;
 	struct server *s = &o->server;
 	struct loop loop;
@@ -413,9 +424,8 @@ serve_on(struct options *o)
 	char why[512];
 	int watched, i;
 
-	limits.connections = o->limits.viewers + OTHERS_MAX;
-	limits.per_address = 0;
-	limits.head = HEAD_MAX;
+	o->http.connections = o->limits.viewers + OTHERS_MAX;
+	o->http.head = HEAD_MAX;
 	p.arg = s;
 	raise_descriptor_limit();
 	s->webdir = open_directory('w', o->webdir);
@@ -435,7 +445,7 @@ serve_on(struct options *o)
 	    sizeof why);
 	if (s->login == NULL)
 		log_die(EXIT_CONFIG, "%s", why);
-	http = http_new(&p, &limits);
+	http = http_new(&p, &o->http);
 	if (s->hub == NULL || s->queue == NULL || s->health == NULL ||
 	    http == NULL)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
@@ -469,6 +479,7 @@ main(int argc, char **argv)
 			.viewers = VIEWERS_DEFAULT,
 			.linger = LINGER_DEFAULT * 1000,
 		},
+		.http = HTTP_LIMITS_DEFAULT,
 		.server = { .webdir = -1 },
 	};
 

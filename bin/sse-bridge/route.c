@@ -28,7 +28,7 @@ enum stage {
 
 struct run {
 	struct patron patron;
-	TAILQ_ENTRY(run) link;	/* WAITING */
+	TAILQ_ENTRY(run) link;	/* WAITING or RUNNING */
 	struct queue *queue;
 	enum stage stage;
 	bool bulk;
@@ -51,7 +51,7 @@ struct run {
 
 struct queue {
 	const struct server *server;
-	TAILQ_HEAD(, run) waiting;
+	TAILQ_HEAD(runs, run) waiting, runs;
 	unsigned nwaiting;
 	unsigned running;
 	unsigned bulk;		/* of them */
@@ -200,13 +200,35 @@ out_ready(void *arg, uint32_t events)
 	}
 }
 
-/* One runs, or one has ended. */
 static void
-count_running(struct run *run, int n)
+begins_to_run(struct run *run)
 {
-	run->queue->running += n;
-	if (run->bulk)
-		run->queue->bulk += n;
+	TAILQ_INSERT_TAIL(&run->queue->runs, run, link);
+	run->queue->running++;
+	run->queue->bulk += run->bulk;
+}
+
+static void
+runs_no_more(struct run *run)
+{
+	TAILQ_REMOVE(&run->queue->runs, run, link);
+	run->queue->running--;
+	run->queue->bulk -= run->bulk;
+}
+
+/* Of these, those of the client of 'of'; this machine has none. */
+static unsigned
+count_client(const struct runs *runs, const struct http_request *of, bool bulk)
+{
+	const struct run *run;
+	unsigned n = 0;
+
+	if (http_address_is_local(&of->client))
+		return 0;
+	TAILQ_FOREACH(run, runs, link)
+		n += (run->bulk || !bulk) && http_same_client(of,
+		    run->patron.request);
+	return n;
 }
 
 static void start_waiting(struct queue *q);
@@ -235,7 +257,7 @@ exit_ready(void *arg, uint32_t events)
 		    run->argv[1] == NULL ? "" : run->argv[1], run->status);
 	run->stage = EXITED;
 	count_command(run->name, succeeded(run));
-	count_running(run, -1);
+	runs_no_more(run);
 	if (run->child.out == -1)
 		finish(run);
 	start_waiting(run->queue);
@@ -249,7 +271,7 @@ run_start(struct run *run)
 	if (child_start(&run->child, run->argv, CHILD_OUT) == -1)
 		return -1;
 	run->stage = RUNNING;
-	count_running(run, 1);
+	begins_to_run(run);
 	wait_for_output(run);
 	return loop_watch(loop, &run->exit, run->child.pidfd, EPOLLIN);
 }
@@ -272,7 +294,9 @@ first_that_may(struct queue *q)
 	struct run *run;
 
 	TAILQ_FOREACH(run, &q->waiting, link)
-		if (!run->bulk || q->bulk < SERVER_BULK_MAX)
+		if (!run->bulk || (q->bulk < SERVER_BULK_MAX &&
+		    count_client(&q->runs, run->patron.request, true) <
+		    SERVER_BULK_EACH))
 			break;
 	return run;
 }
@@ -303,7 +327,7 @@ run_stop(struct run *run)
 		q->nwaiting--;
 		break;
 	case RUNNING:
-		count_running(run, -1);
+		runs_no_more(run);
 		break;
 	case EXITED:
 		break;
@@ -370,7 +394,8 @@ start(struct http_request *r, const char *name, const char *const args[],
 	struct queue *q = s->queue;
 	struct run *run;
 
-	if (q->nwaiting == SERVER_QUEUE_MAX) {
+	if (q->nwaiting == SERVER_QUEUE_MAX ||
+	    count_client(&q->waiting, r, false) >= SERVER_QUEUE_EACH) {
 		server_busy(r, "too many requests wait");
 		return;
 	}
@@ -431,6 +456,7 @@ queue_new(const struct server *s)
 		return NULL;
 	q->server = s;
 	TAILQ_INIT(&q->waiting);
+	TAILQ_INIT(&q->runs);
 	return q;
 }
 

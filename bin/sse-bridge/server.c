@@ -618,6 +618,11 @@ server_begin(struct http_request *r)
 {
 	if (!access_check(r->arg, r))
 		return;
+	if (http_is_crowded(r)) {
+		server_error_with(r, 429, "too many requests at a time from "
+		    "this address", "Retry-After", RETRY_AFTER);
+		return;
+	}
 	if (r->length > BODY_MAX)
 		server_error(r, 413, "no body is wanted");
 }

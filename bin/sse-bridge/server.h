@@ -19,7 +19,9 @@
 #define SERVER_HOSTS_MAX	32	/* names given by -H */
 #define SERVER_COMMANDS_MAX	16	/* at once; more wait */
 #define SERVER_BULK_MAX		12	/* of them those that may take long */
+#define SERVER_BULK_EACH	8	/* of these for one address */
 #define SERVER_QUEUE_MAX	256	/* that wait; more are told to retry */
+#define SERVER_QUEUE_EACH	64	/* of one address */
 #define SERVER_CSP_MAX		4096	/* bytes of csp.txt */
 
 #define SERVER_ARGS_MAX		18	/* arguments of a command */
