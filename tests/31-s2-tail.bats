@@ -541,6 +541,9 @@ check_recording() {
 	[[ $(at -5) == '2 2' ]]
 	[[ $(at $((T + 1796000))) == '162 181' ]]
 	[[ $(at $((T + 99999999999))) == '162 181' ]]
+	# From the first event on.
+	[[ $(at +773000) == '62 79' ]]
+	[[ $(at +0,1) == '2 2' ]]
 }
 
 @test "a moment: by clocks that are right, slow, fast, and not there" {
@@ -635,7 +638,7 @@ check_recording() {
 	[[ $(s2-tail -s "at=$T" "$uri" | seqs) == '0 1 2 tail 3 ' ]]
 	run -66 s2-tail -s "at=$T" "$uri/not"
 	local wrong
-	for wrong in at= at=x at=1,x at=1, at=1,123456789 at=1.5 at=999999999999999; do
+	for wrong in at= at=+ at=+-1 at=x at=1,x at=1, at=1,123456789 at=1.5 at=999999999999999; do
 		run -64 s2-tail -s "$wrong" "$uri"
 		run -64 s2-tail -e "$wrong" "$uri"
 	done

@@ -145,11 +145,15 @@ session() {
 		printf '%s\n' ":batch tab=1 batch=$i" \
 		    "{\"type\":3,\"timestamp\":$((i * 1000 + 10000))}" :end
 	done | rr-frame | s2-append "$(s2-stream name "$id")" >/dev/null
-	# The first batch is not read, so nothing is made up.
-	rr-ls -j "$id" >got
+	[[ $(rr-ls -j "$id" | jq -c '[.url,.records,.first,.last]') == \
+	    '["big",14,5000,22000]' ]]
+	# In a list the first batch is not read, and nothing is made up.
+	session ':fence set=active'
+	rr-ls -j | jq -c '.sessions[] | select(.url == "big")' >got
 	[[ $(jq -c '[.url,.records,.first,.last]' got) == \
 	    '["big",14,null,22000]' ]]
 	[[ $(jq '.duration == .seen - .created' got) == true ]]
+	id=$(jq -r .id got)
 	# The last records are large: S2 gives them in pieces.
 	for i in {13..16}; do
 		printf '%s\n' ":batch tab=1 batch=$i" \

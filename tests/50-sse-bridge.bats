@@ -292,6 +292,7 @@ has() {
 	[ "$(curl -s "$s/$id/lines?from=snapshot&count=3")" = "<lines><$id><from=snapshot><count=3>" ]
 	[ "$(curl -s "$s/$id/lines?from=17&x=y")" = "<lines><$id><from=17>" ]
 	[ "$(curl -s "$s/$id/lines?at=17&from=3")" = "<lines><$id><at=17>" ]
+	[ "$(curl -s "$s/$id/lines?at=%2B17")" = "<lines><$id><at=+17>" ]
 	[ "$(curl -s "$s/$id/lines?at=-17&tab=0a&count=3")" = "<lines><$id><at=-17><tab=0a><count=3>" ]
 	[ "$(curl -s "$s/$id/lines?tab=a")" = "<lines><$id><from=start>" ]
 	[ "$(curl -s "$s/$id/export")" = "<export><$id><format=ndjson>" ]

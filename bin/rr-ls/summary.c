@@ -15,6 +15,8 @@
 /* The fence, the metadata, and the first batch, if it is small. */
 #define FIRST_RECORDS	3
 #define FIRST_BYTES	(RECORD_JSON_MAX + 4096)
+/* Of a single session, look into so many for when it begins. */
+#define FIRST_LOOK	8
 /* The last batch, the fence and the stop record, or beats. */
 #define LAST_RECORDS	4
 #define LARGE_ANSWER	(S2_METERED_MAX / 2)
@@ -28,7 +30,8 @@ struct worker {
 	struct s2_call *call;
 	size_t job;
 	unsigned tries;
-	uint64_t from;		/* go on reading the last records here */
+	uint64_t from;		/* go on reading here */
+	uint64_t next;		/* behind the last record that was read */
 };
 
 /* Jobs 2i and 2i+1 read the first and the last records of session i. */
@@ -143,6 +146,7 @@ take_answer(struct worker *w, struct session *s, bool last)
 
 	while ((rc = s2_batch_record(&p, &n, &r)) == 1) {
 		count++;
+		w->next = r.seq + 1;
 		if (r.seq == 0)
 			first = true;	/* all of it is here */
 		if (last) {
@@ -158,12 +162,21 @@ take_answer(struct worker *w, struct session *s, bool last)
 	return rc == -1 ? -1 : count;
 }
 
+/* Of a single session it is to be known when it begins. */
+static bool
+lacks_first(const struct reading *rd, const struct session *s)
+{
+	return rd->list->n == 1 && !s->has_first;
+}
+
 /* True if that job is of use: of one of the index only the end is read. */
 static bool
 is_wanted(const struct reading *rd, size_t job)
 {
 	const struct session *s = &rd->list->v[job / 2];
 
+	if (job % 2 == 0 && lacks_first(rd, s))
+		return true;
 	return !session_is_known(s) &&
 	    (job % 2 == 1 || !s->opened || s->doubtful);
 }
@@ -212,6 +225,13 @@ on_done(struct s2_call *call, void *arg)
 		start_job(w, 0);
 		return;
 	}
+	/* The first batch is a large one. */
+	if (!last && count > 0 && lacks_first(w->reading, s) &&
+	    w->next < FIRST_LOOK) {
+		w->from = w->next;
+		start_job(w, 0);
+		return;
+	}
 	w->reading->open--;
 	next_job(w);
 }
@@ -229,7 +249,9 @@ start_job(struct worker *w, unsigned delay)
 
 	if (w->from > 0) {
 		last.from = S2_FROM_SEQ;
-		last.start = w->from;
+		last.start = first.start = w->from;
+		first.count = 1;
+		first.bytes = 0;
 	}
 	s2_read_request(&req, path, rd->ls->basin, s->stream,
 	    w->job % 2 == 0 ? &first : &last);

@@ -335,6 +335,27 @@ set_start(struct hunt *h, struct moment *m, const struct spot *p)
 	return 0;
 }
 
+/* Turn a time from the first event on into one of the clock.  0 or -1. */
+static int
+set_time(struct hunt *h, struct moment *m)
+{
+	const struct moment any = { .ms = 0 };
+	struct spot p;
+	int rc;
+
+	if (!m->past_start)
+		return 0;
+	h->m = &any;
+	rc = first_from(h, S2_FROM_SEQ, 0, 0, &p);
+	h->m = m;
+	if (rc == -1)
+		return -1;
+	if (rc == 1)
+		m->ms += p.first;
+	m->past_start = false;
+	return 0;
+}
+
 int
 moment_find(struct look *look, struct moment *m)
 {
@@ -342,6 +363,8 @@ moment_find(struct look *look, struct moment *m)
 	struct spot p;
 	int rc;
 
+	if (set_time(&h, m) == -1)
+		return -1;
 	rc = by_arrival(&h, &p);
 	if (rc == 0)
 		rc = by_halves(&h, &p);

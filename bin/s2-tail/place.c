@@ -60,19 +60,20 @@ parse_time(const char *text, uint64_t *ms)
 	return 0;
 }
 
-/* MS[,TAB], where the time may be before 1970. */
+/* [+]MS[,TAB], where the time may be before 1970. */
 static int
 parse_moment(const char *text, struct place *place)
 {
 	char ms[24];
 	const char *comma = strchrnul(text, ',');
-	const char *why, *digits = text[0] == '-' ? text + 1 : text;
+	const char *why, *digits = text + (text[0] == '-' || text[0] == '+');
 
 	if (digits[0] < '0' || digits[0] > '9' ||
 	    strlcpy(ms, text, sizeof ms) < (size_t)(comma - text) ||
 	    (size_t)(comma - text) >= sizeof ms)
 		return -1;
 	ms[comma - text] = '\0';
+	place->past_start = text[0] == '+';
 	place->moment = strtonum(ms, 1 - RECORD_TIME_MAX, RECORD_TIME_MAX - 1,
 	    &why);
 	if (why != NULL || *comma == '\0')

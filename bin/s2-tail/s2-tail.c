@@ -348,6 +348,7 @@ start_at(struct tail *t, const struct place *place)
 	if (place->kind != PLACE_MOMENT)
 		return;
 	t->moment.ms = place->moment;
+	t->moment.past_start = place->past_start;
 	t->moment.has_tab = place->has_tab;
 	t->moment.tab = place->tab;
 	t->moment.hints = true;
@@ -362,7 +363,7 @@ static const char usage_text[] =
     "  -f          go on at the tail: wait for what comes\n"
     "  -n COUNT    at most so many records; with at=, from that one on\n"
     "  -s START    from a record number, -N (the last N), @MS or an RFC 3339\n"
-    "              time, start (the default), snapshot, or at=MS[,TAB]\n"
+    "              time, start (the default), snapshot, or at=[+]MS[,TAB]\n"
     "  -t SECONDS  give up when S2 is away for so long (30; with -f never: 0)\n"
     "  -v          say on standard error what happens\n"
     "  -x          end when the session is stopped\n";

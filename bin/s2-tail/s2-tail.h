@@ -22,13 +22,14 @@ struct place {
 	enum place_kind kind;
 	uint64_t value;
 	int64_t moment;		/* with PLACE_MOMENT: ... */
+	bool past_start;	/* ... counted from the first event */
 	bool has_tab;
 	uint32_t tab;
 };
 
 /*
  * Read SEQ, -N, @MS, an RFC 3339 time, "start", "snapshot" or
- * "at=MS[,TAB]".  0, or -1 if it is none of them.
+ * "at=[+]MS[,TAB]".  0, or -1 if it is none of them.
  */
 int place_parse(const char *text, struct place *place);
 
@@ -83,7 +84,8 @@ int snapshot_find(struct look *look, uint64_t *seq);
  * its last snapshot before.
  */
 struct moment {
-	int64_t ms;		/* rrweb's */
+	int64_t ms;		/* rrweb's; or, if that is set, ... */
+	bool past_start;	/* ... from the recording's first event on */
 	bool has_tab;		/* of this tab, else of any: */
 	uint32_t tab;		/* ... moment_find() says which */
 	/*

@@ -234,10 +234,11 @@ serve_list(struct http_request *r, const char *id)
 	route_start(r, "list", args, JSON_TYPE, false);
 }
 
+/* As s2-tail(1) takes it: '+' says that it counts from the first event. */
 static bool
 is_moment(const char *s)
 {
-	return is_position(*s == '-' ? s + 1 : s);
+	return is_position(*s == '-' || *s == '+' ? s + 1 : s);
 }
 
 static bool

@@ -88,6 +88,7 @@ await Promise.all([
   build({ ...recorder, stdin: { contents: 'export { record } from "@rrweb/record";', resolveDir: here },
     entryPoints: undefined, outfile: join(out, 'rrweb.min.js'), format: 'iife', globalName: 'rrweb', sourcemap: false,
     plugins: [rewrite(LEAN)] }),
+  build({ ...common, entryPoints: ['dashboard/early.js'], outdir: out, format: 'iife', target: ['es2022'] }),
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
@@ -100,7 +101,7 @@ for (const [from, to] of [['dashboard/player.html', 'player-remote.html'], ['csp
   writeFileSync(join(out, to), remotely(readFileSync(join(here, from), 'utf8')));
 
 // Both servers send FILE.gz in the place of FILE.
-for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'app.js', 'app.css', 'player.js', 'player.css'])
+for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'early.js', 'app.js', 'app.css', 'player.js', 'player.css'])
   writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));
 
 // The head of an exported recording: a page whose one script is in it, and

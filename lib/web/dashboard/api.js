@@ -1,6 +1,9 @@
 /** The read side: JSON, lines, and the live stream. */
 
 import { directive, unpack } from './lines.js';
+import { HEADERS, linesPath, share, shared } from './paths.js';
+
+export { share };
 
 export class Failure extends Error {
   constructor(status, text, retry) {
@@ -14,22 +17,29 @@ export class Failure extends Error {
   }
 }
 
-/** The link that this page was opened by, if it is one to a single session. */
-export const share = new URLSearchParams(location.search).get('share');
-const shared = (path) => share ? `${path}${path.includes('?') ? '&' : '?'}share=${encodeURIComponent(share)}` : path;
-
 /** Is told when nobody is logged in, or not any more. */
 export const onLogin = new EventTarget();
+
+/** What early.js has asked for, once; nothing else was said with it. */
+function asked(path, init) {
+  const it = !init?.method && window.early?.get(path);
+  if (!it) return null;
+  window.early.delete(path);
+  init?.signal?.addEventListener('abort', () => it.over.abort(), { once: true });
+  return it.answer;
+}
 
 async function call(path, init) {
   let answer;
   try {
-    answer = await fetch('/api' + shared(path), { ...init, headers: { 'X-RR': '1', ...init?.headers } });
+    answer = await (asked(path, init) ?? fetch('/api' + shared(path), { ...init, headers: { ...HEADERS, ...init?.headers } }));
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Failure(0, 'The server does not answer.');
   }
   if (answer.ok) return answer;
+  // Who logs in now gets other answers.
+  if (answer.status === 401) window.early?.clear();
   if (answer.status === 401 && path !== '/login') onLogin.dispatchEvent(new Event('needed'));
   const body = await answer.text().catch(() => '');
   let text = body;
@@ -77,16 +87,16 @@ export const num = (d, key) => d[key] === undefined ? undefined : Number(d[key])
 
 /**
  * Reads records of a session.
- * @param {number|string|{at: number, tab?: string}} from a record, a word, or
- *   the snapshot before a time; then `count` are read from that time on
+ * @param {number|string|{at: number|string, tab?: string}} from a record, a word, or
+ *   the snapshot before a time ('+' and one: from the first event on); then
+ *   `count` are read from that time on
  * @param {(directive: object, events: string[]) => void|boolean} got is called
  *   for each batch and other thing in it, in order;
  *   if that returns false, no more is read
  * @returns {Promise<{seq?: number, tail: boolean}>} where to go on
  */
 export async function lines(id, from, count, signal, got) {
-  const where = typeof from === 'object' ? { at: from.at, ...from.tab !== undefined && { tab: from.tab } } : { from };
-  const answer = await request(`/${id}/lines?${new URLSearchParams({ ...where, ...count && { count } })}`, { signal });
+  const answer = await call(linesPath(id, from, count), { signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = [], batch = null, events = [], end = { seq: undefined, tail: false }, on = true;
   const take = async (line) => {

@@ -5,6 +5,7 @@
 
 import { Replayer } from '@rrweb/replay';
 import { Defuse, harden } from './defuse.js';
+import { sheets } from './hover.js';
 
 // A place that was scrolled to is shown at once, whatever the page is used to.
 const RULES = ['*{scroll-behavior:auto!important}'];
@@ -79,6 +80,7 @@ export class Drawing {
       insertStyleRules: RULES,
       logger: { log() {}, warn() {} },
     });
+    replayer.cache = sheets();
     this.base = events[0].timestamp;
     harden(replayer, this.left, this.on.broken);
     replayer.on('fullsnapshot-rebuilded', () => {

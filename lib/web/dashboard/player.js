@@ -16,7 +16,7 @@
 import { leftOut } from './defuse.js';
 import { Drawing } from './drawing.js';
 
-const SPARE = 50;               // ms that a replayer is given to draw a snapshot
+const SPARE = 50;               // ms that a replayer is given to draw a snapshot, while another is seen
 const MOST_SCALE = 3;
 const TAIL_RATE = 4;            // faster than this the mouse leaves no trail
 
@@ -78,7 +78,7 @@ function open({ gen, lines, shift, at }) {
     if (playing) it.replayer.play(it.at - it.base);
     tell({ op: 'opened', gen });
     left();
-  }, SPARE);
+  }, now ? SPARE : 0);
 }
 
 /** Says what was left out, if that is more than was said. */

@@ -6,9 +6,9 @@
  */
 
 import { lines, num } from './api.js';
+import { FIRST_PIECE } from './paths.js';
 
-const FIRST_PIECE = 4;          // records; each piece is twice the one before
-const MOST_PIECE = 64;
+const MOST_PIECE = 64;          // records; each piece is twice the one before
 const KEEP_CHARS = 48 << 20;    // of bodies in memory
 const AHEAD_CHARS = 8 << 20;    // read ahead of where it plays
 const REFILL = 64;              // records read anew at once
@@ -89,10 +89,11 @@ export class Recording extends EventTarget {
   }
 
   /**
-   * Reads one piece; one of more than `chars` is cut short.
+   * Reads one piece; one of more than `chars` is cut short. `came` hears of
+   * each thing in it.
    * @returns the seq to go on from
    */
-  async piece(from, count, signal, chars = Infinity) {
+  async piece(from, count, signal, { chars = Infinity, came } = {}) {
     let start = typeof from === 'number' ? from : from === 'start' ? 0 : undefined, last;
     const end = await lines(this.id, from, count, signal, (d, events) => {
       const seq = num(d, 'seq');
@@ -101,6 +102,7 @@ export class Recording extends EventTarget {
       if (seq === undefined) return true;
       last = num(d, 'next') ?? seq + (num(d, 'seqs') || 1);
       this.cover(start, last);
+      came?.();
       return (chars -= events.reduce((n, e) => n + e.length, 0)) > 0;
     });
     start ??= end.seq;
@@ -111,8 +113,8 @@ export class Recording extends EventTarget {
     return { start, next: Math.max(next, typeof from === 'number' ? from : 0), tail: end.tail || next >= this.tail };
   }
 
-  /** Reads on from `from` while `more(next)` wants it. */
-  async read(from, more, signal, stepped) {
+  /** Reads on from `from` while `more(next)` wants it; `stepped` hears of pieces, `came` of what is in them. */
+  async read(from, more, signal, stepped, came) {
     let count = FIRST_PIECE;
     for (;;) {
       const range = typeof from === 'number' && this.covered(from);
@@ -120,7 +122,7 @@ export class Recording extends EventTarget {
         from = range[1];
         if (from >= this.tail) return from;
       }
-      const { next, tail } = await this.piece(from, count, signal, AHEAD_CHARS);
+      const { next, tail } = await this.piece(from, count, signal, { chars: AHEAD_CHARS, came });
       if (stepped) stepped();
       if (tail || next === from || !more(next)) return next;
       from = next;
@@ -175,10 +177,11 @@ export class Recording extends EventTarget {
   /**
    * Reads what it takes to show a time, in this tab or in whichever had
    * something then: from the last snapshot before it on. The server finds it.
+   * @param {{past?: number, came?(): void}} [how] how long after the first event that is, for early.js
    */
-  async reach(at, tab, signal) {
+  async reach(at, tab, signal, { past, came } = {}) {
     const near = this.batches.filter((b) => b.first <= at && (tab === undefined || b.tab === tab)).pop();
-    return this.piece({ at: Math.round(at - (near ? near.shift : 0)), tab }, FIRST_PIECE, signal);
+    return this.piece({ at: past !== undefined ? `+${past}` : Math.round(at - (near ? near.shift : 0)), tab }, FIRST_PIECE, signal, { came });
   }
 
   /** Of too many batches and parts, those far from `at` are as if never read. */

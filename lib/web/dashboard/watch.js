@@ -9,6 +9,7 @@ import { ago, clock, h, icon, place, span, visible, when } from './dom.js';
 import { born, ending } from './ends.js';
 import { inspector } from './inspector.js';
 import { may, me } from './login.js';
+import { wanted } from './paths.js';
 import { Recording } from './recording.js';
 import { shareDialog } from './share.js';
 import { deletion } from './delete.js';
@@ -153,6 +154,7 @@ export function watch(id, app) {
       if (gen === 1) requestIdleCallback(around, { timeout: 1000 });
       veiled(null);
       stage.dataset.opened = gen;
+      hand();
       post({ op: 'rate', rate });
       paint();
     } else if (m.op === 'left' && m.gen === gen) {
@@ -196,19 +198,19 @@ export function watch(id, app) {
     }
     const my = ++gen;
     opened = false;
-    const part = w.batches.filter((b) => b === w.start || b.first === undefined || b.first <= at + HAND_AHEAD);
+    // The rest of it comes once this is to be seen.
+    const part = w.batches.filter((b) => b === w.start || b.first === undefined || b.first <= at);
     if (part.some((b) => !b.lines)) await rec.refill(part, signal);
     if (my !== gen) return;
     const sent = new Set(part);
     shown = { tab, start: w.start, sent, has: (b) => sent.has(b), chars: part.reduce((n, b) => n + b.chars, 0), lastSeq: part[part.length - 1].seq };
     post({ op: 'open', gen, lines: part.flatMap((b) => b.lines), shift: w.start.shift, at, playing: playing && !buffering, rate });
-    hand();
     describe();
   }
 
   /** Hands the player what comes next in its tab. */
   function hand() {
-    if (!shown || shown.busy) return;
+    if (!shown || !opened || shown.busy) return;
     const next = rec.run(shown.start).filter((b) => b.seq > shown.lastSeq && (live || b.first === undefined || b.first <= at + HAND_AHEAD * Math.max(1, speed)));
     if (!next.length) return;
     const to = shown;
@@ -331,17 +333,24 @@ export function watch(id, app) {
     paint();
   }
 
-  /** Loads the part of the recording around a time, and goes on there. */
-  async function fetchAt(t) {
+  /** Loads the part of the recording around a time, and goes on there; `past` is its time from the first event on. */
+  async function fetchAt(t, past) {
     if (buffering) return;
     buffering = true;
     elsewhere.abort();
     sought = t;
     const was = opened;
+    let drawn = false;
     post({ op: 'pause' });
     const timer = setTimeout(() => veiled('Reading this part'), was ? 300 : 0);
     try {
-      const { next, tail } = await rec.reach(t, chosen === 'auto' ? undefined : chosen, signal);
+      const { next, tail } = await rec.reach(t, chosen === 'auto' ? undefined : chosen, signal, { past, came() {
+        // What is needed for the picture came first.
+        if (!drawn && (drawn = rec.loaded(at) && !!rec.window(tabNow(), at))) {
+          shown = null;
+          show();
+        }
+      } });
       if (rec.batches[0]?.first > at) at = rec.batches[0].first;
       if (!tail && !rec.loaded(at)) await rec.read(next, (to) => !rec.loaded(at) && to < next + IDLE_RECORDS, signal);
       // Somebody was in another tab then.
@@ -350,10 +359,12 @@ export function watch(id, app) {
       fault(e);
     }
     clearTimeout(timer);
-    veiled(null);
     rec.trim(at);
     buffering = false;
-    shown = null;
+    if (!drawn) {
+      veiled(null);
+      shown = null;
+    }
     await show();
     if (playing) post({ op: 'play' });
   }
@@ -418,13 +429,13 @@ export function watch(id, app) {
         describe();
         paint();
       });
-      const wanted = /[#&]t=(\d+)/.exec(location.hash);
+      const past = wanted();
       pinned();
       at = isFinite(rec.first) ? rec.first : 0;
-      if (wanted) {
-        at += +wanted[1];
+      if (past !== null) {
+        at += past;
         playing = false;
-        await fetchAt(at);
+        await fetchAt(at, api.share ? undefined : past);
       } else if (info.state === 'live') {
         reading = true;
         await rec.piece('snapshot', 0, signal);
@@ -435,10 +446,13 @@ export function watch(id, app) {
       }
       if (info.state === 'live') followFrom(rec.tail);
       if (live) backfill();
-      else if (!wanted) {
+      else if (past === null) {
         reading = true;
         await rec.read(0, () => !rec.window(tabNow(), at), signal, () => {
           if (isFinite(rec.first) && at < rec.first) at = rec.first;
+        }, () => {
+          if (isFinite(rec.first) && at < rec.first) at = rec.first;
+          if (!shown && rec.window(tabNow(), at)) show();
         });
         reading = false;
       }
@@ -697,8 +711,8 @@ export function watch(id, app) {
     act(e);
   }, { signal });
   addEventListener('hashchange', () => {
-    const t = /[#&]t=(\d+)/.exec(location.hash);
-    if (t && rec) seek(begin() + +t[1]);
+    const t = wanted();
+    if (t !== null && rec) seek(begin() + t);
   }, { signal });
 
   start();
