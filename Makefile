@@ -122,8 +122,11 @@ deps:
 test: deps
 	@$(MAKE) --no-print-directory check
 
-check: all $(UNITS_C:tests/unit/%.c=$(BUILD)/tests/%)
+check: all tools
 	@BUILD=$(BUILD) tests/run
+
+tools: $(UNITS_C:tests/unit/%.c=$(BUILD)/tests/%)
+	@:
 
 # Small programs that tests run: checks of lib/, and tools.
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/librr.a
@@ -239,5 +242,5 @@ clean:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .DELETE_ON_ERROR:
 .PRECIOUS: $(BUILD)/obj/%.o
-.PHONY: all programs scripts web run deps test check bench fuzz install \
+.PHONY: all programs scripts web run deps test check tools bench fuzz install \
 	uninstall deb lint lint-scripts lint-pages clean

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "hex.h"
 #include "lines.h"
 #include "session.h"
 
@@ -144,18 +145,6 @@ find(const struct directive *d, const char *key)
 		if (d->args[i].key_len == n &&
 		    memcmp(d->args[i].key, key, n) == 0)
 			return i;
-	return -1;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
 	return -1;
 }
 
@@ -327,7 +316,7 @@ directive_hex(const struct directive *d, const char *key, struct buf *b,
 {
 	unsigned char *out;
 	const char *p;
-	size_t n, i;
+	size_t n;
 	int arg;
 
 	if ((arg = find(d, key)) == -1)
@@ -335,14 +324,9 @@ directive_hex(const struct directive *d, const char *key, struct buf *b,
 	p = d->args[arg].value;
 	n = d->args[arg].value_len;
 	*why = "a value is not in hex";
-	if (n % 2 != 0 || (out = buf_reserve(b, n / 2)) == NULL)
+	if (n % 2 != 0 || (out = buf_reserve(b, n / 2)) == NULL ||
+	    hex_get(p, out, n / 2) == -1)
 		return -1;
-	for (i = 0; i < n; i += 2) {
-		if (hex_value(p[i]) == -1 || hex_value(p[i + 1]) == -1)
-			return -1;
-		*out++ = (unsigned char)(hex_value(p[i]) << 4 |
-		    hex_value(p[i + 1]));
-	}
 	b->len += n / 2;
 	return 1;
 }

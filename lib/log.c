@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +21,22 @@ static const char *progname = "rrpipe";
 static enum log_level threshold = LOG_LEVEL_WARN;
 static const char *all_about;	/* session, or NULL */
 
+/* Each the wrong way round, so that its use fails as that of a closed one. */
+static void
+hold_standard_fds(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null",
+		    fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1)
+			_exit(EXIT_OTHER);
+}
+
 void
 log_init(const char *name, enum log_level most)
 {
+	hold_standard_fds();
 	progname = name;
 	threshold = most;
 	all_about = getenv("RR_LOG_SESSION");
@@ -217,13 +231,26 @@ log_die(int status, const char *fmt, ...)
 	exit(status);
 }
 
+static void
+say_output_failed(void)
+{
+	if (errno != EPIPE)
+		log_err("cannot write to standard output: %s",
+		    strerror(errno));
+}
+
+void
+log_die_of_output(void)
+{
+	say_output_failed();
+	exit(EXIT_OTHER);
+}
+
 void
 log_exit_flushed(int status)
 {
 	if (fflush(stdout) == EOF || fclose(stdout) == EOF) {
-		if (errno != EPIPE)
-			log_err("cannot write to standard output: %s",
-			    strerror(errno));
+		say_output_failed();
 		if (status == EXIT_OK)
 			status = EXIT_OTHER;
 	}

@@ -22,7 +22,8 @@ enum log_level {
 /*
  * Call first in main(): remembers the program's name and, from then on,
  * drops what is less severe than 'most' (LOG_LEVEL_WARN shows errors and
- * warnings).  With RR_LOG_SESSION in the environment, all but the last words
+ * warnings).  Of descriptors 0 to 2, those that are closed are opened, so that
+ * no file or connection gets their number, and reads and writes fail.  With RR_LOG_SESSION in the environment, all but the last words
  * of log_die() are about that session.
  */
 void log_init(const char *progname, enum log_level most);
@@ -51,6 +52,12 @@ void log_about(enum log_level level, const char *session, const char *key,
 /* log_err(), then exit(status). */
 void log_die(int status, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
+
+/*
+ * A write to stdout failed, as errno says: exit with EXIT_OTHER, with a line
+ * unless it was that the reader left (EPIPE).
+ */
+void log_die_of_output(void) __attribute__((noreturn));
 
 /*
  * Close stdout and exit with status; if what was written did not get there,

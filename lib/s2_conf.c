@@ -1,5 +1,6 @@
 /* Where S2 is, and the names of its things. */
 #include "s2.h"
+#include "scan.h"
 
 #define CLOUD_ACCOUNT	"https://a.s2.dev"
 #define CLOUD_BASIN	"https://b.s2.dev"
@@ -129,45 +130,6 @@ s2_basin_is_valid(const char *s, size_t n)
 	return true;
 }
 
-/* Whether s is UTF-8 as Unicode defines it: shortest form, no surrogates. */
-static bool
-is_utf8(const unsigned char *s, size_t n)
-{
-	size_t i = 0, more;
-	uint32_t c, least;
-
-	while (i < n) {
-		c = s[i++];
-		if (c < 0x80)
-			continue;
-		if (c >= 0xc2 && c <= 0xdf) {
-			more = 1;
-			least = 0x80;
-			c &= 0x1f;
-		} else if (c >= 0xe0 && c <= 0xef) {
-			more = 2;
-			least = 0x800;
-			c &= 0xf;
-		} else if (c >= 0xf0 && c <= 0xf4) {
-			more = 3;
-			least = 0x10000;
-			c &= 0x7;
-		} else {
-			return false;
-		}
-		if (n - i < more)
-			return false;
-		while (more-- > 0) {
-			if ((s[i] & 0xc0) != 0x80)
-				return false;
-			c = c << 6 | (s[i++] & 0x3f);
-		}
-		if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-			return false;
-	}
-	return true;
-}
-
 bool
 s2_stream_is_valid(const char *s, size_t n)
 {
@@ -175,7 +137,7 @@ s2_stream_is_valid(const char *s, size_t n)
 		return false;
 	if ((n == 1 && s[0] == '.') || (n == 2 && memcmp(s, "..", 2) == 0))
 		return false;
-	return is_utf8((const unsigned char *)s, n);
+	return scan_is_utf8(s, n);
 }
 
 int

@@ -1,3 +1,4 @@
+#include "hex.h"
 #include "scan.h"
 
 #ifdef __SSE2__
@@ -89,15 +90,6 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static int
-hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*
  * Pass one UTF-8 sequence of two to four bytes.  Source: Unicode, table 3-7
  * (well-formed byte sequences).
@@ -133,6 +125,16 @@ pass_utf8(const char *p, struct state *st)
 		high = 0xbf;
 	}
 	return p;
+}
+
+bool
+scan_is_utf8(const char *p, size_t len)
+{
+	struct state st = { .end = p + len };
+
+	while (p != NULL && p < st.end)
+		p = (unsigned char)*p < 0x80 ? p + 1 : pass_utf8(p, &st);
+	return p != NULL;
 }
 
 /* Pass an escape; p is at the backslash. */

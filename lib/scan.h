@@ -57,6 +57,9 @@ int scan_member(const char *p, size_t len, const char *key,
 /* True if a value is the string s, which has no byte that JSON escapes. */
 bool scan_is_string(const char *value, size_t len, const char *s);
 
+/* True if p[0..len) is UTF-8 as Unicode defines it. */
+bool scan_is_utf8(const char *p, size_t len);
+
 /*
  * Add a good value to b as one line: an LF, which can only stand between its
  * tokens, is left out with the blanks behind it.  0, or -1 as buf_reserve().

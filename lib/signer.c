@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hex.h"
+
 #define FILE_MAX	(SECRETS_MAX * (2 * SECRET_BYTES + 1))
 
 struct signer {
@@ -94,22 +96,6 @@ signer_add(struct signer *s, const unsigned char *secret)
 	    SECRET_BYTES, params) != 1)
 		return -1;
 	s->n++;
-	return 0;
-}
-
-int
-hex_get(const char *s, unsigned char *p, size_t n)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *high, *low;
-
-	for (size_t i = 0; i < n; i++) {
-		high = strchr(digits, s[2 * i]);
-		low = strchr(digits, s[2 * i + 1]);
-		if (high == NULL || low == NULL)
-			return -1;
-		p[i] = (unsigned char)((high - digits) << 4 | (low - digits));
-	}
 	return 0;
 }
 

@@ -41,7 +41,4 @@ void base64url_put(const unsigned char *p, size_t n, char *out);
 /* Exactly n bytes from the canonical form; 0 or -1. */
 int base64url_get(const char *s, unsigned char *p, size_t n);
 
-/* n bytes from 2n lower-case hex digits; 0 or -1. */
-int hex_get(const char *s, unsigned char *p, size_t n);
-
 #endif

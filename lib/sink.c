@@ -1,8 +1,27 @@
-#include <errno.h>
 #include <sys/uio.h>
+
+#include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "sink.h"
+
+/*
+ * True if a write failed for good.  Another program that has the same pipe or
+ * terminal may have made it non-blocking: then wait until it takes more.
+ */
+static bool
+failed(struct sink *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
+
+	if (errno == EINTR)
+		return false;
+	if (errno == EAGAIN && (poll(&p, 1, -1) != -1 || errno == EINTR))
+		return false;
+	s->failed = true;
+	return true;
+}
 
 int
 sink_add(struct sink *s, const void *bytes, size_t n)
@@ -20,11 +39,12 @@ sink_add(struct sink *s, const void *bytes, size_t n)
 		v[0].iov_len = waiting;
 		v[1].iov_base = (char *)p;
 		v[1].iov_len = n;
-		do
-			put = writev(s->fd, v, 2);
-		while (put == -1 && errno == EINTR);
-		if (put == -1)
-			return -1;
+		put = writev(s->fd, v, 2);
+		if (put == -1) {
+			if (failed(s))
+				return -1;
+			continue;
+		}
 		if ((size_t)put <= waiting) {
 			buf_take(&s->buf, put);
 			continue;
@@ -39,5 +59,8 @@ sink_add(struct sink *s, const void *bytes, size_t n)
 int
 sink_flush(struct sink *s)
 {
-	return buf_flush(&s->buf, s->fd);
+	while (buf_size(&s->buf) > 0)
+		if (buf_write(&s->buf, s->fd) == -1 && failed(s))
+			return -1;
+	return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef SINK_H
 #define SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "buf.h"
@@ -14,11 +15,12 @@
 
 /* 'buf' is what is not written yet; small things may be added to it. */
 struct sink {
-	int fd;			/* blocking */
+	int fd;			/* if it does not block, we wait for it */
 	struct buf buf;
+	bool failed;		/* a write did, with errno */
 };
 
-#define SINK_INIT(descriptor)	{ (descriptor), BUF_INIT(SINK_MAX) }
+#define SINK_INIT(descriptor)	{ .fd = (descriptor), .buf = BUF_INIT(SINK_MAX) }
 
 /*
  * Add n bytes: to 'buf', or, if they are many, written at once.  0, or -1

@@ -434,6 +434,10 @@ bad() {
 	    rr-reassemble -dq >out || :
 	[ "$(grep -o 'tab=0 batch=[0-9]*' out | tr '\n' ' ')" = 'tab=0 batch=1 tab=0 batch=3 tab=0 batch=4 tab=0 batch=7 tab=0 batch=8 tab=0 batch=9 tab=0 batch=12 tab=0 batch=13 ' ] ||
 	    fail "$(cat out)"
+	# A number that is given again does not make those behind it repeats.
+	lines_of '{"a":1}' '{"type":4}' ':batch tab=0 batch=1' '{"a":1}' :end \
+	    '{"a":3}' | rr-frame | rr-reassemble >out
+	lines_of '{"a":1}' '{"type":4}' '{"a":3}' | diff - out
 }
 
 @test "rr-frame: -i leaves out what steers, -m takes nothing but batches" {
@@ -587,12 +591,20 @@ bad() {
 	[ "$stderr" = 'rr-frame: cannot write to standard output: No space left on device' ]
 	run -1 --separate-stderr bash -c \
 	    'rr-frame -z none "$DATA/gen-big-snapshot-docs.ndjson" >/dev/full'
-	[[ $stderr == *'No space left on device' ]]
+	[ "$stderr" = 'rr-frame: cannot write to standard output: No space left on device' ]
+	# A file that is opened does not become standard output.
+	run -1 --separate-stderr bash -c \
+	    'rr-frame "$DATA/gen-session-shop.ndjson" >&-'
+	[ "$stderr" = 'rr-frame: cannot write to standard output: Bad file descriptor' ]
 	# By status or signal, and without a word.
 	run --separate-stderr bash -c 'yes "{}" 2>/dev/null |
 	    rr-frame | head -c 1 >/dev/null; echo "${PIPESTATUS[1]}"'
 	[[ $output == 1 || $output == 141 ]]
 	[ -z "$stderr" ]
+	# As services have it.
+	run --separate-stderr bash -c 'trap "" PIPE; yes "{}" 2>/dev/null |
+	    rr-frame | head -c 1 >/dev/null; echo "${PIPESTATUS[1]}"'
+	[ "$output$stderr" = 1 ]
 	# While nothing comes in, too.
 	mkfifo in out
 	exec 8<>in 9<>out

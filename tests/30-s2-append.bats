@@ -71,6 +71,8 @@ grown_or_gone() {
 	[[ $output == "usage: s2-append "* ]]
 	run -0 s2-append --version
 	[[ $output == "s2-append "[0-9]* ]]
+	run -1 --separate-stderr bash -c 's2-append --help >/dev/full'
+	[[ $stderr == *': No space left on device' ]]
 	run -64 s2-append
 	run -64 s2-append -x "$B/a"
 	run -64 s2-append "$B/a" "$B/b"
@@ -373,6 +375,10 @@ grown_or_gone() {
 
 @test "a reader that left ends it, behind what was read" {
 	batches 200 1000 | sed 's/^:end/:end token=t/' | rr-frame >rec
+	# Who writes behind it blocks, as before it.
+	run -0 bash -c "{ s2-append -c $B/y </dev/null
+	    grep -o 'flags:.*' /proc/self/fdinfo/1 >&2; } | cat"
+	(((8#${output//[^0-9]/} & 04000) == 0))
 	run -0 bash -c "(cat rec; sleep 5) 3>&- | s2-append -c $B/x |
 	    head -1 >out; echo \${PIPESTATUS[1]}"
 	[[ $output == 1 ]]

@@ -46,18 +46,11 @@ struct clip_run {
 	struct tab tabs[CLIP_TABS_MAX];
 };
 
-static void __attribute__((noreturn))
-write_failed(void)
-{
-	log_die(EXIT_OTHER, "cannot write to standard output: %s",
-	    strerror(errno));
-}
-
 static void
 put(struct clip_run *c, const void *p, size_t n)
 {
 	if (sink_add(&c->sink, p, n) == -1)
-		write_failed();
+		log_die_of_output();
 }
 
 static void
@@ -298,9 +291,9 @@ read_lines(struct clip_run *c)
 				    (unsigned long long)in.number, why);
 		if (got == -1)
 			log_die(EXIT_INPUT, "line %llu: it is longer than 64 "
-			    "MiB", (unsigned long long)in.number + 1);
+			    "MiB", (unsigned long long)in.number);
 		if (sink_flush(&c->sink) == -1)
-			write_failed();
+			log_die_of_output();
 	}
 	if (c->batch.open && !c->batch.bare)
 		log_die(EXIT_INPUT, "the input ends inside a batch");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "counts.h"
+#include "hex.h"
 #include "log.h"
 #include "put.h"
 
@@ -164,14 +165,6 @@ reason_of(const struct directive *d)
 }
 
 static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int
 take_seen(struct ring *r, struct ring_slot *slot, const struct directive *d)
 {
 	char text[HEAD_HEX_MAX + 1], fence[S2_FENCE_MAX + 1];
@@ -192,12 +185,8 @@ take_seen(struct ring *r, struct ring_slot *slot, const struct directive *d)
 	n = directive_value(d, "head", text, sizeof(text), &why);
 	if (n <= 0 || n % 2 != 0)
 		return 0;		/* a kind that we do not know */
-	for (ssize_t i = 0; i < n; i += 2) {
-		if (hex_value(text[i]) == -1 || hex_value(text[i + 1]) == -1)
-			return -1;
-		raw[i / 2] = (unsigned char)(hex_value(text[i]) << 4 |
-		    hex_value(text[i + 1]));
-	}
+	if (hex_get(text, raw, (size_t)n / 2) == -1)
+		return -1;
 	switch (record_head_get(raw, (size_t)n / 2, &head)) {
 	case 0:
 		record.head = &head;

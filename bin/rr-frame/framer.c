@@ -485,6 +485,17 @@ do_batch(struct framer *f, const struct directive *d)
 	return 0;
 }
 
+/*
+ * The input gave this number to something of a tab.  Events outside of batches
+ * get higher ones, or a reader would take them for repeats.
+ */
+static void
+advance(struct framer *f, uint32_t tab, uint32_t number)
+{
+	if (tab == f->o.tab && number >= f->next)
+		f->next = number + 1;
+}
+
 static int
 do_end(struct framer *f, const struct directive *d)
 {
@@ -499,8 +510,7 @@ do_end(struct framer *f, const struct directive *d)
 	if (b->given) {
 		if (finish_batch(f, b->number) == -1)
 			return -1;
-		if (b->tab == f->o.tab)
-			f->next = b->number + 1;
+		advance(f, b->tab, b->number);
 		clear_batch(f);
 	}
 	if (n == -1 || f->o.import)
@@ -594,8 +604,8 @@ do_gap(struct framer *f, const struct directive *d)
 		return wrong(f, "within=1 is of one batch");
 	h.batch = (uint32_t)first;
 	h.count = within == 1 ? 0 : (uint32_t)(last - first + 1);
-	if (within == 0 && h.tab == f->o.tab)
-		f->next = (uint32_t)last + 1;
+	if (within == 0)
+		advance(f, h.tab, (uint32_t)last);
 	if (framer_settle(f) == -1)
 		return -1;
 	add_snap(f, &h, has_snap, snap);

@@ -30,22 +30,23 @@ struct input {
 	struct buf element;	/* one that was on several lines */
 };
 
+/* The system failed us. */
+static void __attribute__((noreturn))
+failed(struct input *in)
+{
+	if (in->f->sink.failed)
+		log_die_of_output();
+	log_die(EXIT_OTHER, "cannot go on, at %s: %s", in->name,
+	    strerror(errno));
+}
+
 /* Write what is there, or also what is being packed. */
 static void
 write_out(struct input *in, bool all)
 {
 	if ((all && framer_settle(in->f) == -1) ||
 	    sink_flush(&in->f->sink) == -1)
-		log_die(EXIT_OTHER, "cannot write to standard output: %s",
-		    strerror(errno));
-}
-
-/* The system failed us. */
-static void __attribute__((noreturn))
-failed(struct input *in)
-{
-	log_die(EXIT_OTHER, "cannot go on, at %s: %s", in->name,
-	    strerror(errno));
+		failed(in);
 }
 
 /* What was read is wrong: let go all before it, say so, and exit. */

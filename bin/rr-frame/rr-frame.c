@@ -39,11 +39,12 @@ static const char usage_text[] =
 static void
 finish(struct framer *f)
 {
-	if (framer_end(f) == -1 && f->why[0] == '\0')
+	if ((framer_end(f) == -1 && f->why[0] == '\0') ||
+	    sink_flush(&f->sink) == -1) {
+		if (f->sink.failed)
+			log_die_of_output();
 		log_die(EXIT_OTHER, "cannot go on: %s", strerror(errno));
-	if (sink_flush(&f->sink) == -1)
-		log_die(EXIT_OTHER, "cannot write to standard output: %s",
-		    strerror(errno));
+	}
 	if (f->why[0] != '\0')
 		log_die(EXIT_INPUT, "%s", f->why);
 }

@@ -33,9 +33,11 @@ bad(struct reader *r, const char *name, uint64_t offset, const char *why)
 }
 
 static void __attribute__((noreturn))
-failed(const char *what)
+failed(const struct reader *r)
 {
-	log_die(EXIT_OTHER, "cannot %s: %s", what, strerror(errno));
+	if (r->sink.failed)
+		log_die_of_output();
+	log_die(EXIT_OTHER, "cannot go on: %s", strerror(errno));
 }
 
 /*
@@ -52,7 +54,7 @@ wait_for_input(struct reader *r, int fd)
 	if (poll(p, 1, 0) != 0)
 		return;
 	if (sink_flush(&r->sink) == -1)
-		failed("write to standard output");
+		failed(r);
 	while (poll(p, 2, -1) == -1 && errno == EINTR)
 		continue;
 	if (p[1].revents != 0)
@@ -83,7 +85,7 @@ read_records(struct reader *r, const char *name, int fd)
 		if (n == -1 && r->why != NULL)
 			bad(r, name, offset + good, r->why);
 		if (n == -1)
-			failed("go on");
+			failed(r);
 		offset += (uint64_t)n;
 		buf_take(&b, (size_t)n);
 	}
@@ -137,7 +139,7 @@ main(int argc, char *argv[])
 	o.program = jqprog_option(program, program_file);
 
 	if (reader_init(&r, &o, STDOUT_FILENO) == -1)
-		failed("start");
+		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
 	if (optind == argc)
 		read_records(&r, "stdin", STDIN_FILENO);
 	for (; optind < argc; optind++) {
@@ -153,7 +155,7 @@ main(int argc, char *argv[])
 		close(fd);
 	}
 	if (reader_end(&r) == -1)
-		failed("go on");
+		failed(&r);
 	status = r.missing ? EXIT_GAPS : r.failed > 0 ? EXIT_OTHER : EXIT_OK;
 	reader_release(&r);
 	jqprog_free(o.program);

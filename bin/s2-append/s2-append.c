@@ -112,15 +112,21 @@ nak_extra(const struct s2_error *e, char *text, size_t size)
 
 /* ---- Options ---- */
 
-static void
-usage(FILE *f)
-{
-	fputs("usage: s2-append [-cv] [-s SEQ|tail] [-T SECONDS] "
-	    "[-t TOKEN] [-w BYTES]\n"
-	    "                 s2://BASIN/STREAM\n"
-	    "       s2-append -m [-Sv] [-n CONNECTIONS] [-T SECONDS] "
-	    "s2://BASIN\n", f);
-}
+static const char usage_text[] =
+    "usage: s2-append [-cv] [-s SEQ|tail] [-T SECONDS] [-t TOKEN] [-w BYTES]\n"
+    "                 s2://BASIN/STREAM\n"
+    "       s2-append -m [-Sv] [-n CONNECTIONS] [-T SECONDS] s2://BASIN\n"
+    "Append the records on standard input to an S2 stream, or to many.\n"
+    "  -c              create the stream, unless it exists\n"
+    "  -m              the input names the stream of each unit\n"
+    "  -n CONNECTIONS  use so many, 1 to 16 (4)\n"
+    "  -S              print as :stat lines what S2 was asked\n"
+    "  -s SEQ|tail     the first record must get this number, or the next one;\n"
+    "                  those that are there already count as appended\n"
+    "  -T SECONDS      give up when nothing was acknowledged for so long (30)\n"
+    "  -t TOKEN        append with this fencing token\n"
+    "  -v              say what is tried again; acknowledge each append\n"
+    "  -w BYTES        keep so many that are not acknowledged (5242880)\n";
 
 static void
 set_match(struct options *opt, const char *text)
@@ -194,20 +200,22 @@ get_options(int argc, char **argv, struct options *opt)
 			    WINDOW_MIN, WINDOW_MAX);
 			break;
 		case 'h':
-			usage(stdout);
-			exit(EXIT_OK);
+			fputs(usage_text, stdout);
+			log_exit_flushed(EXIT_OK);
 		case 'V':
 			puts("s2-append " RR_VERSION);
-			exit(EXIT_OK);
+			log_exit_flushed(EXIT_OK);
 		default:
-			usage(stderr);
 			exit(EXIT_USAGE);
 		}
 	}
-	if (argc - optind != 1 || (mflag && one) || (!mflag && (nflag || opt->tell))) {
-		usage(stderr);
-		exit(EXIT_USAGE);
-	}
+	if (argc - optind != 1)
+		option_wrong("one s2://BASIN/STREAM is needed, or with -m one "
+		    "s2://BASIN");
+	if (mflag && one)
+		option_wrong("-m goes with none of -c, -s, -t and -w");
+	if (!mflag && (nflag || opt->tell))
+		option_wrong("-n and -S go with -m only");
 	if (opt->fence != NULL && strlen(opt->fence) > S2_FENCE_MAX)
 		log_die(EXIT_USAGE, "-t '%s' is longer than %d bytes",
 		    opt->fence, S2_FENCE_MAX);
@@ -256,15 +264,22 @@ catch_signals(sigset_t *waiting)
 	sigdelset(waiting, SIGINT);
 }
 
+static int stdout_flags;
+
+static void
+restore_stdout(void)
+{
+	fcntl(STDOUT_FILENO, F_SETFL, stdout_flags);
+}
+
 /*
  * A pipe must not block us while S2 waits.  The flag is the pipe's, not ours
- * alone, but nobody else writes into it.
+ * alone: who writes into it after us gets it as it was.
  */
 static void
 set_up_pipes(void)
 {
 	struct stat st;
-	int flags;
 
 	fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	if (fstat(STDOUT_FILENO, &st) == -1)
@@ -272,9 +287,9 @@ set_up_pipes(void)
 		    strerror(errno));
 	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
 		return;
-	flags = fcntl(STDOUT_FILENO, F_GETFL);
-	if (flags == -1 ||
-	    fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK) == -1)
+	stdout_flags = fcntl(STDOUT_FILENO, F_GETFL);
+	if (stdout_flags == -1 || atexit(restore_stdout) != 0 ||
+	    fcntl(STDOUT_FILENO, F_SETFL, stdout_flags | O_NONBLOCK) == -1)
 		log_die(EXIT_OTHER, "cannot set up standard output: %s",
 		    strerror(errno));
 }
@@ -289,8 +304,7 @@ flush_out(void)
 				return true;
 			if (errno == EPIPE)
 				return false;
-			log_die(EXIT_OTHER, "cannot write to standard "
-			    "output: %s", strerror(errno));
+			log_die_of_output();
 		}
 	return true;
 }

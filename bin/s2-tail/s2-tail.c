@@ -43,16 +43,6 @@ struct tail {
 	uint64_t count;		/* -n */
 };
 
-/* stdout takes no more: nobody is there, which needs no words, or worse. */
-static void
-die_of_output(void)
-{
-	if (errno == EPIPE)
-		exit(EXIT_OTHER);
-	log_die(EXIT_OTHER, "cannot write to standard output: %s",
-	    strerror(errno));
-}
-
 static void
 put(const void *bytes, size_t n)
 {
@@ -68,7 +58,7 @@ put(const void *bytes, size_t n)
 		} else if (errno == EAGAIN) {
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
-			die_of_output();
+			log_die_of_output();
 		}
 	}
 }
