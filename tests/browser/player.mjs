@@ -187,6 +187,21 @@ await test(async (rig) => {
   await page.mouse.click(x(450000), box.y + box.height / 2);
   await until('a click to go there', () => Math.abs(t() - 450000) < 1500);
   await until('that page', () => player.see((doc) => doc.querySelector('h1').textContent === 'Pen'));
+  // Dragged, it shows what is there at once, and the address says where it was dropped.
+  await page.mouse.move(x(450000), box.y + box.height / 2);
+  await page.mouse.down();
+  for (let ms = 440000; ms > 30000; ms -= 10000) await page.mouse.move(x(ms), box.y + box.height / 2);
+  await until('the page before', () => player.see((doc) => doc.querySelector('h1').textContent === 'Shop'));
+  assert.ok(Math.abs(t() - 450000) < 1500, 'not dropped yet');
+  await page.mouse.up();
+  await until('where it was dropped', () => Math.abs(t() - 40000) < 1500);
+  // It is drawn anew in other colours.
+  const drawing = () => page.locator('.timeline canvas').evaluate((el) => el.toDataURL());
+  const light = await drawing();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await until('dark tracks', async () => await drawing() !== light);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await until('the light ones', async () => await drawing() === light);
   await page.mouse.move(x(100), 10);
 
   // What is idle is skipped, and said.

@@ -349,7 +349,8 @@ export function inspector(rec, on) {
   /** Above the bars: what they are drawn on; on them: the time. */
   function head() {
     const [from, to] = axis(at);
-    scales.lastChild.textContent = `${clock(from - rec.first, to - from < 60e3)} – ${clock(to - rec.first, to - from < 60e3)}`;
+    // A page that asked for nothing has no length here.
+    scales.lastChild.textContent = to - from <= 1 ? 'no requests' : `${clock(from - rec.first, to - from < 60e3)} – ${clock(to - rec.first, to - from < 60e3)}`;
     for (const track of list.root.querySelectorAll('.track')) track.classList.toggle('other', track.dataset.from !== String(from));
     list.root.style.setProperty('--at', at > to ? '-9px' : 100 * share(at, [from, to]) + '%');
   }

@@ -22,6 +22,7 @@ const TAIL_RATE = 4;            // faster than this the mouse leaves no trail
 
 let now;                        // what is shown, a Drawing with its gen
 let pending;                    // what was opened last: it, or what is to be shown
+let sought = null;              // the message that says where to go next
 let playing = false, rate = 1, fit = true;
 
 const tell = (message) => parent.postMessage(message, location.origin);
@@ -31,16 +32,11 @@ function layout() {
   if (!wrapper || !now.size) return;
   const { size } = now;
   const scale = fit ? Math.min(MOST_SCALE, innerWidth / size.width, innerHeight / size.height) : 1;
-  wrapper.style.width = size.width + 'px';
-  wrapper.style.height = size.height + 'px';
-  wrapper.style.transform = `scale(${scale}) translate(-50%, -50%)`;
-  if (!fit) {
-    // 1:1 shows the top left corner if it does not fit, and the pane scrolls.
-    wrapper.style.left = size.width > innerWidth ? size.width / 2 + 'px' : '50%';
-    wrapper.style.top = size.height > innerHeight ? size.height / 2 + 'px' : '50%';
-  } else {
-    wrapper.style.left = wrapper.style.top = '50%';
-  }
+  // In the middle, on whole pixels, or text is blurred; 1:1 shows the top left
+  // corner if it does not fit, and the pane scrolls.
+  const middle = (room, side) => Math.max(0, Math.round((room - side * scale) / 2)) + 'px';
+  Object.assign(wrapper.style, { width: size.width + 'px', height: size.height + 'px', transform: `scale(${scale})`,
+    left: middle(innerWidth, size.width), top: middle(innerHeight, size.height) });
   document.body.style.overflow = document.documentElement.style.overflow = fit ? 'hidden' : 'auto';
   tell({ op: 'size', ...size, scale });
 }
@@ -100,7 +96,14 @@ const ops = {
     inTurn(() => pending && pending.gen === m.gen && pending.add(m.lines, m.shift), m.gen);
   },
   seek(m) {
-    inTurn(() => pending && pending.gen === m.gen && pending.go(m.at, playing && pending.shown), m.gen);
+    // Who drags asks for more than can be drawn: the last that has come is.
+    if (sought && sought.gen === m.gen) return void (sought.at = m.at);
+    const mine = sought = m;
+    inTurn(async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (sought === mine) sought = null;
+      if (pending && pending.gen === mine.gen) pending.go(mine.at, playing && pending.shown);
+    }, m.gen);
   },
   play() {
     inTurn(() => {

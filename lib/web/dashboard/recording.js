@@ -25,6 +25,7 @@ const LABEL = 60;
 // What of it is worth its place, however far from where somebody looks.
 const MATTERS = new Set(['page', 'error', 'rage', 'dead', 'event', 'gap', 'note']);
 
+const SILENT = /^(style|script|title|noscript)$/;
 const USER = new Set([1, 2, 3, 5, 6, 12]);
 const CLICK = { 2: 'Click', 3: 'Right click', 4: 'Double click' };
 
@@ -493,6 +494,9 @@ export class Recording extends EventTarget {
       inside = `${inside} “${node.textContent.trim().slice(0, LABEL)}”`;
       t.labels.set(parent, inside);
     }
+    // What is no control goes by what it says, if that is all that is in it.
+    const only = !name && !inside && node.type === 2 && (node.tagName === 'img' ? a.alt : !SILENT.test(node.tagName) && node.childNodes?.length === 1 && node.childNodes[0].textContent);
+    if (typeof only === 'string' && !/^[*\s]*$/.test(only)) t.labels.set(node.id, `${node.tagName} “${only.trim().slice(0, LABEL)}”`);
     if (name || inside) t.labels.set(node.id, name || inside);
     for (const child of node.childNodes || []) this.label(t, child, name || inside);
   }

@@ -84,7 +84,8 @@ export function sample(kind) {
 
 /**
  * @param {import('./recording.js').Recording} rec
- * @param {{seek(at: number): void, skips(): boolean}} on
+ * @param {{seek(at: number, drags?: boolean): void, dropped(): void, skips(): boolean}} on
+ *   `drags`: it goes on to another place at once, until it is dropped
  */
 export function timeline(rec, on) {
   const canvas = h('canvas', { 'aria-hidden': 'true' });
@@ -137,11 +138,13 @@ export function timeline(rec, on) {
     let run;
     const flush = () => run && box(x(run.from), x(run.to), run.row, color('--track-busy'), 2);
     for (const [second, tab] of rec.active) {
-      const from = second * 1000, row = rowOf(tab);
-      if (run && run.row === row && from - run.to <= (finish() - begin()) / width() * 2) run.to = from + grain;
+      // Within the tab's own track, if it has one.
+      const row = rowOf(tab), own = row < MOST_ROWS - 1 && rec.tabs.get(tab);
+      const from = Math.max(second * 1000, begin(), own ? own.first : 0), to = Math.min(second * 1000 + grain, finish(), own ? own.last : Infinity);
+      if (run && run.row === row && from - run.to <= (finish() - begin()) / width() * 2) run.to = Math.max(run.to, to);
       else {
         flush();
-        run = { from: Math.max(from, begin()), to: Math.min(from + grain, finish()), row };
+        run = { from, to, row };
       }
     }
     flush();
@@ -271,14 +274,19 @@ export function timeline(rec, on) {
 
   function preview(px) {
     const t = time(px);
-    const said = near(px).map(describe);
+    const said = [];
+    for (const text of near(px).map(describe)) {
+      const same = said.find((x) => x.text === text);
+      if (same) same.times++;
+      else said.push({ text, times: 1, toString() { return this.times > 1 ? `${text} (${this.times}×)` : text; } });
+    }
     for (const g of rec.gaps) if (t >= g.at - (time(NEAR) - time(0)) && t <= Math.max(gapEnd(g), time(x(g.at) + NEAR))) said.unshift(describe(g));
     const still = idle.find(([from, to]) => from <= t && t < to);
     if (still) said.push(`Nobody does anything for ${span(still[1] - still[0])}${on.skips() ? ': skipped' : ''}`);
     const tab = rec.tabAt(t);
     const page = rec.marks.findLast((m) => m.kind === 'page' && m.at <= t + 1 && (tab === undefined || m.tab === tab));
     tip.replaceChildren(h('p', {}, h('b', {}, clock(t - begin())), page ? h('span', {}, ' ' + place(page.text).path) : ''),
-      ...said.slice(0, MOST_SAID).map((text) => h('p', {}, text)), said.length > MOST_SAID ? h('p', {}, `and ${said.length - MOST_SAID} more`) : '');
+      ...said.slice(0, MOST_SAID).map((x) => h('p', {}, String(x))), said.length > MOST_SAID ? h('p', {}, `and ${said.length - MOST_SAID} more`) : '');
     tip.hidden = false;
     const half = tip.offsetWidth / 2;
     tip.style.left = Math.min(root.clientWidth - half - 4, Math.max(half + 4, px)) + 'px';
@@ -293,10 +301,14 @@ export function timeline(rec, on) {
   root.addEventListener('pointermove', (e) => {
     pointer = place_(e);
     preview(pointer);
-    if (drag) on.seek(time(pointer));
+    if (drag) on.seek(time(pointer), true);
   });
-  root.addEventListener('pointerup', () => { drag = false; });
-  root.addEventListener('pointercancel', () => { drag = false; });
+  const dropped = () => {
+    if (drag) on.dropped();
+    drag = false;
+  };
+  root.addEventListener('pointerup', dropped);
+  root.addEventListener('pointercancel', dropped);
   root.addEventListener('pointerleave', () => {
     pointer = null;
     tip.hidden = true;
@@ -311,6 +323,9 @@ export function timeline(rec, on) {
   rec.addEventListener('change', changed);
   const resized = new ResizeObserver(changed);
   resized.observe(root);
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  dark.addEventListener('change', changed);
+  addEventListener('resize', changed);
   requestAnimationFrame(draw);
 
   return {
@@ -323,7 +338,11 @@ export function timeline(rec, on) {
       edge = liveEdge || 0;
       redraw();
     },
-    end: () => resized.disconnect(),
+    end() {
+      resized.disconnect();
+      dark.removeEventListener('change', changed);
+      removeEventListener('resize', changed);
+    },
   };
 }
 
@@ -335,7 +354,7 @@ export function describe(m) {
     case 'click':
     case 'input': return m.on ? `${m.text} ${m.on}` : m.text;
     case 'console': return `${m.level}: ${m.text}`;
-    case 'scroll': return `Scrolled down ${Math.round(m.y).toLocaleString()} px${m.screens ? `, ${m.screens.toFixed(1)} screens` : ''}`;
+    case 'scroll': return `Scrolled down ${Math.round(m.y).toLocaleString()} px${m.screens >= 1.1 ? `, ${m.screens.toFixed(1)} screens` : ''}`;
     case 'net': return `${m.method} ${m.text} ${m.status || 'failed'}`;
     default: return m.text;
   }

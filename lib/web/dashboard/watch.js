@@ -111,6 +111,10 @@ export function watch(id, app) {
       playButton.replaceChildren(icon(playing ? 'pause' : 'play'));
     }
     liveButton.hidden = rec.info.state !== 'live';
+    const late = live ? 0 : end() - at;
+    const says = live ? 'Live' : late < 1500 ? 'Go live' : `${span(late)} behind`;
+    if (liveButton.lastChild.textContent !== says) liveButton.lastChild.textContent = says;
+    liveButton.setAttribute('aria-label', live ? 'Live' : `Go live${late < 1500 ? '' : `, ${span(late)} behind`}`);
     liveButton.classList.toggle('on', live);
     liveButton.setAttribute('aria-pressed', String(live));
   }
@@ -420,7 +424,7 @@ export function watch(id, app) {
       rec = new Recording(id, info);
       rec.addEventListener('stopped', ended);
       rec.pins = [];
-      bar = timeline(rec, { seek: (t) => seek(t), skips: () => skip });
+      bar = timeline(rec, { seek, dropped: () => playing || note(), skips: () => skip });
       side = inspector(rec, { seek: (t) => seek(t), stop: stopIt, remove: removeIt, fault });
       slot.replaceChildren(bar.root);
       view.querySelector('.side').replaceChildren(side.root);
@@ -431,6 +435,8 @@ export function watch(id, app) {
       });
       const past = wanted();
       pinned();
+      // Nobody knows when it began, as with packed events: a time is one since then.
+      if (wanted && !isFinite(rec.first)) await rec.piece('start', 16, signal);
       at = isFinite(rec.first) ? rec.first : 0;
       if (past !== null) {
         at += past;
@@ -560,14 +566,14 @@ export function watch(id, app) {
 
   // ---- what a person does ----------------------------------------------
 
-  function seek(t, keepLive) {
+  function seek(t, drags) {
     if (!rec) return;
-    if (!keepLive) leaveLive();
+    leaveLive();
     jumped = null;
     at = Math.min(Math.max(t, begin()), end());
     if (rec.loaded(at)) show();
     else fetchAt(at);
-    if (!playing) note();
+    if (!playing && !drags) note();
     paint();
   }
 

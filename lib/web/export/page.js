@@ -28,7 +28,10 @@ function layout() {
   if (!wrapper || !now.size) return;
   const { width, height } = now.size;
   const scale = Math.min(3, stage.clientWidth / width, stage.clientHeight / height);
-  Object.assign(wrapper.style, { width: width + 'px', height: height + 'px', transform: `scale(${scale}) translate(-50%, -50%)` });
+  // On whole pixels, or text is blurred.
+  const middle = (room, side) => Math.round((room - side * scale) / 2) + 'px';
+  Object.assign(wrapper.style, { width: width + 'px', height: height + 'px', transform: `scale(${scale})`,
+    left: middle(stage.clientWidth, width), top: middle(stage.clientHeight, height) });
 }
 
 /** Draws what was at `at`. @returns {Promise<void>} once it is on the screen */
