@@ -767,12 +767,11 @@ later() {
 
 @test "README: its pipelines run" {
 	new_basin
-	cp "$DATA/fixture-iframe.ndjson" a.ndjson
-	sed -n '/^Or by hand/,/^## /s/^    //p' "$ROOT/README.md" >script
-	[ "$(wc -l <script)" = 5 ]
+	sed -n '/^Each stage is/,/^## /s/^    //p' "$ROOT/README.md" >script
+	[ "$(wc -l <script)" = 6 ]
 	# Following has an end here.
-	sed -i "s,s2://BASIN,s2://$RR_BASIN,; s/s2-tail -f /s2-tail -f -n 2 /" \
-	    script
+	sed -i "s,tests/data,$ROOT/&,; s,s2://rrpipe-sessions,s2://$RR_BASIN,
+	    s/s2-tail -f /s2-tail -f -n 1 /" script
 	bash -euo pipefail script >said
 	grep -c '"type":3' said
 	[ "$(rr ls | wc -l)" = 0 ]
@@ -786,4 +785,51 @@ later() {
 	while read -r file; do
 		[ -e "$ROOT/$file" ]
 	done <files
+	# And the tests that the other one names, for each of 32 weaknesses.
+	sed -n 's/^| [0-9]* | .* | \(.*\) |$/\1/p' "$ROOT/tests/README.md" >named
+	[ "$(wc -l <named)" = 32 ]
+	sed -n 's/^@test "\(.*\)" {$/\1/p' "$ROOT"/tests/*.bats >tests
+	[ "$(grep -vxFf tests named)" = '' ]
+}
+
+# ---- What the pages say of defaults ----
+
+# defaults PAGE: those that it gives, as OPTION NUMBER.
+defaults() {
+	awk '
+	    /^\.It Fl [A-Za-z]( |$)/ { option = $3; text = ""; next }
+	    /^\.(It|El|Sh|Bl)/ { option = "" }
+	    option == "" || /^\./ { next }
+	    { text = text " " $0 }
+	    match(text, /default is [0-9]+|[0-9]+ by default/) {
+		value = substr(text, RSTART, RLENGTH)
+		gsub(/[^0-9]/, "", value)
+		print option, value
+		option = ""
+	    }' "$1"
+}
+
+@test "pages: the defaults are those that --help tells" {
+	local page program option value n=0
+	for page in "$ROOT"/bin/*/*.1; do
+		program=$(basename "$page" .1)
+		"$program" --help >help
+		while read -r option value; do
+			# Its line, and those that go on with it.
+			sed -n "/^  *-$option[ ,]/,/^  *-/p" help | sed '2,${/^ *-/d}' |
+			    grep -q "($value[^0-9]" ||
+			    fail "$program -$option: not $value in --help"
+			((++n))
+		done < <(defaults "$page")
+	done
+	((n > 10)) || fail "only $n defaults found"
+}
+
+@test "rr config: the lease is longer than a hidden tab is silent" {
+	# Its timers run once a minute, and a beat may come late.
+	local lease
+	lease=$(rr config | sed -n 's/^RR_LEASE=\([0-9]*\) .*/\1/p')
+	((lease > 2 * 60))
+	grep -A2 'It Ev RR_LEASE' "$ROOT/scripts/rrpipe.conf.5" |
+	    grep -q "ended; $lease\."
 }

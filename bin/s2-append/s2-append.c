@@ -126,7 +126,7 @@ static const char usage_text[] =
     "  -T SECONDS      give up when nothing was acknowledged for so long (30)\n"
     "  -t TOKEN        append with this fencing token\n"
     "  -v              say what is tried again; acknowledge each append\n"
-    "  -w BYTES        keep so many that are not acknowledged (5242880)\n";
+    "  -w BYTES        keep so many that are not acknowledged (5 MiB)\n";
 
 static void
 set_match(struct options *opt, const char *text)
