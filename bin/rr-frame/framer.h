@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "jqprog.h"
+#include "lines.h"
 #include "pack.h"
 #include "record.h"
 #include "scan.h"
@@ -17,6 +18,7 @@
 
 #define FRAMER_TABS_MAX	64	/* tabs whose last snapshot is remembered */
 #define FRAMER_WHY_MAX	160
+#define FRAMER_CAUSE_MAX	32	/* bytes of a gap's cause */
 
 struct framer_options {
 	uint32_t tab;		/* of events outside of a :batch */
@@ -101,5 +103,36 @@ int framer_cut(struct framer *);
 
 /* The end of the input.  Wrong within a :batch, which is not taken. */
 int framer_end(struct framer *);
+
+/* ---- Between framer.c and directives.c ---- */
+
+/* A line that starts with ':'. */
+int framer_directive(struct framer *, const char *line, size_t len);
+
+/* What was put in is wrong: keep why, and return -1. */
+int framer_wrong(struct framer *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Add a record with this body, in parts if it must be. */
+int framer_add(struct framer *, struct record_head *, const void *body,
+    size_t n);
+
+/* Add the record of a gap; has_events: 'events' is how many are missing. */
+int framer_add_gap(struct framer *, struct record_head *, const char *cause,
+    bool has_events, uint64_t events);
+
+/* Add a field of bytes behind all that came before it. */
+int framer_add_field(struct framer *, uint32_t no, const void *, size_t n);
+
+/*
+ * Have a record say where the last snapshot is: as we counted, or, where we
+ * cannot, as the line says.
+ */
+void framer_add_snap(struct framer *, struct record_head *, bool given,
+    uint32_t snap);
+
+/* The batch is complete, and has this number; and start anew. */
+int framer_finish_batch(struct framer *, uint32_t number);
+void framer_clear_batch(struct framer *);
 
 #endif
