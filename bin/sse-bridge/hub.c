@@ -143,9 +143,9 @@ viewer_resync(struct viewer *v)
 		count_add(COUNT_CUT, 1);
 	} else {
 		viewer_note(v, "event: resync\ndata: resync\n\n");
-		v->last = true;
 		count_add(COUNT_RESYNC, 1);
 	}
+	v->last = true;
 	viewer_unplace(v);
 	viewer_wake(v);
 }

@@ -12,6 +12,7 @@
 #include "server.h"
 
 #define ACK_MS	60000	/* a client that acknowledges nothing is dead */
+#define UNSENT_MAX	(128 << 10)	/* bytes the kernel keeps for one */
 
 struct live {
 	struct patron patron;
@@ -54,6 +55,9 @@ live_wake(void *arg)
 {
 	struct live *l = arg;
 
+	/* It does not read, so it would not be asked for more either. */
+	if (l->viewer.cut)
+		shutdown(http_socket(l->patron.request), SHUT_RDWR);
 	http_wake(l->patron.request);
 }
 
@@ -81,7 +85,7 @@ live_done(struct patron *p)
 void
 live_start(struct http_request *r, const char *id, uint64_t from)
 {
-	static const unsigned ack = ACK_MS;
+	static const unsigned ack = ACK_MS, unsent = UNSENT_MAX;
 	struct server *s = r->arg;
 	struct live *l;
 
@@ -96,6 +100,8 @@ live_start(struct http_request *r, const char *id, uint64_t from)
 	/* Not on a socket file, where none is needed. */
 	setsockopt(http_socket(r), IPPROTO_TCP, TCP_USER_TIMEOUT, &ack,
 	    sizeof ack);
+	setsockopt(http_socket(r), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+	    sizeof unsent);
 	if (hub_join(s->hub, &l->viewer, id, from) == 0)
 		return;
 	if (errno == EBUSY) {
