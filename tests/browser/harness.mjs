@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -112,6 +113,44 @@ class Rig {
     await until('the collector', async () => (await fetch(`${this.collect}/health/ready`)).ok);
   }
 
+  /**
+   * A second collector, and a proxy that gives each request to the next of the
+   * two; pages use it from now on. `fault`: wraps how one is forwarded.
+   */
+  async pair(fault = (req, body, forward) => forward()) {
+    const port = await freePort();
+    this.spawn('rr-ingest', ['-l', `127.0.0.1:${port}`, '-w', join(build, 'web'), '-S', join(this.dir, 'secret')]);
+    await until('the second collector', async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok);
+    const ports = [port, this.collectPort];
+    const asked = [0, 0];
+    let turn = 0;
+    const forward = (req, body) => new Promise((resolve, reject) => {
+      const at = turn++ % 2;
+      asked[at] += req.method === 'POST';
+      const out = http.request({ port: ports[at], host: '127.0.0.1', path: req.url, method: req.method, headers: req.headers }, (res) => {
+        const parts = [];
+        res.on('data', (d) => parts.push(d)).on('end', () => resolve({ res, body: Buffer.concat(parts) })).on('error', reject);
+      });
+      out.on('error', reject);
+      out.end(body);
+    });
+    this.proxy = http.createServer(async (req, res) => {
+      try {
+        const parts = [];
+        for await (const d of req) parts.push(d);
+        const body = Buffer.concat(parts);
+        const got = await fault(req, body, () => forward(req, body));
+        if (!got) return req.socket.destroy();
+        res.writeHead(got.res.statusCode, got.res.headers).end(got.body);
+      } catch {
+        res.destroy();
+      }
+    });
+    await new Promise((r) => this.proxy.listen(0, '127.0.0.1', r));
+    this.collect = `http://127.0.0.1:${this.proxy.address().port}`;
+    return asked;
+  }
+
   /** Kills the whole ring, as a crash of the machine would. */
   async killCollector() {
     process.kill(-this.collector.pid, 'SIGKILL');
@@ -120,6 +159,10 @@ class Rig {
 
   async stop() {
     if (this.browser) await this.browser.close();
+    if (this.proxy) {
+      this.proxy.closeAllConnections();
+      this.proxy.close();
+    }
     for (const child of this.children) {
       try {
         process.kill(-child.pid, 'SIGTERM');

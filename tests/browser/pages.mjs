@@ -1,10 +1,12 @@
 // Three tabs with several pages each, a duplicated one, leaving the site, and
-// coming back: one session, a track a tab, and nothing lost or doubled.
+// coming back: one session, a track a tab, and nothing lost or doubled. Behind
+// the collector's address are two, each request is for the next of them.
 import { assert, test, until } from './harness.mjs';
 
 const flushed = (page) => page.evaluate(() => rr.flush());
 
 await test(async (rig) => {
+  const asked = await rig.pair();
   const visitor = await rig.visitor();
   const a = await visitor.newPage();
   await a.goto(rig.address());
@@ -48,7 +50,8 @@ await test(async (rig) => {
   const { events, tabs: stored } = await rig.compare(visitor, id);
   assert.deepEqual(stored.sort(), tabs.sort());
   assert.equal(rig.sessions().length, 1);
-  console.log(`# ${events} events of 4 tabs in one session`);
+  assert.ok(Math.min(...asked) > 10, `both collectors were asked: ${asked}`);
+  console.log(`# ${events} events of 4 tabs in one session; requests to each collector: ${asked}`);
 
   // In the player: a strip of tabs, and each can be chosen.
   const viewer = await rig.watcher();
