@@ -29,6 +29,10 @@ browser() {
 	browser privacy
 }
 
+@test "a page of one's own, by the examples of rr-recorder(7)" {
+	browser site
+}
+
 @test "a page that is too much is not recorded for a while" {
 	browser runaway
 }

@@ -93,6 +93,7 @@ await Promise.all([
 ]);
 for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
+copyFileSync(join(here, 'rr.d.ts'), join(out, 'rr.d.mts'));     // what TypeScript looks for beside rr.mjs
 // The player for whoever lets one session load its pictures, styles and fonts
 // from where they are: as sse-bridge sends it, and as the page itself says it.
 const REMOTE = ['img', 'media', 'font', 'style'].map((kind) => new RegExp(`(${kind}-src [^;"]*)`));

@@ -105,6 +105,8 @@ export interface Status {
 
 export interface Recorder {
   readonly version: string;
+  /** Calls made before the script is there: ['identify', '42']. */
+  q?: [name: string, ...args: unknown[]][];
   /** Options given here win over data- attributes. Once; later calls do nothing. */
   init(options?: Partial<Options>): void;
   start(): void;
@@ -114,6 +116,7 @@ export interface Recorder {
   resume(): void;
   /** Resolves when all that was recorded so far is durable, or was refused. */
   flush(): Promise<void>;
+  /** Who the visitor is; also before init(), and for the sessions that follow on this page. */
   identify(id: string, traits?: Record<string, unknown>): void;
   /** A mark on the timeline. */
   event(name: string, data?: unknown): void;

@@ -16,8 +16,8 @@ import { chromium } from 'playwright-core';
 
 export { assert };
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const build = process.env.BUILD || join(root, 'build');
+export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const build = process.env.BUILD || join(root, 'build');
 export const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 

@@ -16,21 +16,26 @@
 
 import { capture } from './capture.js';
 import { options } from './options.js';
-import { privacy } from './privacy.js';
+import { privacy, watchTypes } from './privacy.js';
 import { Sender } from './sender.js';
 import { store } from './store.js';
 
 const VERSION = __VERSION__;
-const script = document.currentScript;
+/** A module may also be loaded where pages are made: there it does nothing. */
+const inPage = typeof document === 'object';
+const script = inPage && document.currentScript;
 
 let opts, keep, sender, camera, shield;
 let state = 'off', why = 'not started', consented = false, paused = false;
+let who = {};                   // user and traits, as identify() said last
 
 /** Why this page must not be recorded, if so. */
 function refusal() {
   if (!opts.collector) return 'no collector: set data-collector';
   if (opts.gpc && navigator.globalPrivacyControl) return 'Global Privacy Control';
   if (opts.consent === 'wait' && !consented) return 'waiting for consent';
+  // Nobody may ever see it.
+  if (document.prerendering) return 'not shown yet';
   try {
     // A recorder in the page around this one sees into this frame already.
     if (!opts.frames && self !== top && top.rr && top.rr.status) return 'the page around this frame is recorded';
@@ -79,7 +84,7 @@ function shoot() {
 }
 
 function init(given) {
-  if (sender) return;           // once: what runs is not changed under way
+  if (sender || !inPage) return;        // once: what runs is not changed under way
   opts = options(script, given);
   keep = store(opts.key);
   if (opts.pages.length) {
@@ -93,12 +98,13 @@ function init(given) {
     }
     addEventListener('popstate', moved, true);
   }
+  document.addEventListener('prerenderingchange', () => why === 'not shown yet' && start(), { once: true });
   if (opts.autostart) start();
 }
 
 function start() {
   if (!opts) init({ autostart: false });
-  if (state === 'recording') return;
+  if (!opts || state === 'recording') return;
   why = refusal();
   if (!why && !sampled()) why = 'not in the sample';
   if (why) return;
@@ -122,6 +128,7 @@ function start() {
         privacy: opts.privacy,
         source: opts.source,
         user: opts.user || undefined,
+        ...who,
         sdk: 'rr ' + VERSION,
         rrweb: __RRWEB__,
         tab: sender.tab,
@@ -131,6 +138,7 @@ function start() {
         language: navigator.language,
       }),
     });
+    if (who.user) sender.tell(who);
     shoot();
     const settle = () => setTimeout(() => sender.ready());
     document.readyState === 'complete' ? settle() : addEventListener('load', settle, { once: true });
@@ -169,8 +177,8 @@ const rr = {
   },
   flush: () => sender ? sender.drained() : Promise.resolve(),
   identify(id, traits) {
-    if (sender) sender.tell({ user: String(id), ...(traits ? { traits } : {}) });
-    else if (opts) opts.user = String(id);
+    who = { user: String(id), ...(traits ? { traits } : {}) };
+    if (sender) sender.tell(who);
   },
   event(name, data) {
     if (camera) camera.note(String(name), data);
@@ -196,9 +204,10 @@ const rr = {
   },
 };
 
-const early = self.rr;
-if (!(early && early.version)) {
+const early = globalThis.rr;
+if (inPage && !(early && early.version)) {
   self.rr = rr;
+  watchTypes();
   addEventListener('pagehide', () => sender && sender.leave());
   addEventListener('pageshow', (e) => e.persisted && sender && sender.back());
   document.addEventListener('visibilitychange', () =>
@@ -219,4 +228,4 @@ if (!(early && early.version)) {
   for (const [name, ...args] of calls) if (rr[name]) rr[name](...args);
 }
 
-export default self.rr;
+export default globalThis.rr || rr;

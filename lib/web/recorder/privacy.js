@@ -24,9 +24,10 @@ const SECRET = /^(password|hidden|file)$/i;
 const PLAIN = /^(checkbox|radio|button|submit|reset|option|li|data|meter|progress|param)$/i;
 const PAYMENT = /(^|\s)(cc-|one-time-code|(current|new)-password)/i;
 const NAMED = /card.?(num|no\b)|cvc|cvv|ccnum|iban|one.?time|otp|passw|pwd|\bssn\b|secret|token/i;
-/** Fields that were seen to be secret stay it, whatever becomes of their type, recorded or not. */
+/** Fields that were seen to be secret stay it, whatever becomes of their type, */
 const secrets = new WeakSet();
-new MutationObserver((list) => {
+/** also while nothing is recorded. */
+export const watchTypes = () => new MutationObserver((list) => {
   for (const { target, oldValue } of list) if (SECRET.test(oldValue)) secrets.add(target);
 }).observe(document, { subtree: true, attributeFilter: ['type'], attributeOldValue: true });
 

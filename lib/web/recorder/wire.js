@@ -4,7 +4,7 @@
  */
 
 // The page's own, before anything (we too) wraps it.
-const fetch = self.fetch && self.fetch.bind(self);
+const fetch = globalThis.fetch && globalThis.fetch.bind(globalThis);
 
 const TIMEOUT = 30e3;           // and a second more for each 32 KB
 const BY_STATUS = { 400: 'bad', 409: 'closed', 410: 'gone', 413: 'big', 408: 'away', 425: 'away', 429: 'slow' };
