@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
+import { ours } from '../../lib/web/rrweb.mjs';
 import { page as pageOf } from './recorder-pages.mjs';
 
 const [collector, web, watchedDir, dataDir] = process.argv.slice(2);
@@ -39,7 +40,7 @@ if (only.includes('size')) {
 // ---- a page, and who does what in it -------------------------------------
 
 // The recorder as it is written, so that each line says whose it is.
-const plain = await bundle({ entryPoints: ['recorder/index.js'] });
+const plain = await bundle({ entryPoints: ['recorder/index.js'], plugins: [ours] });
 let file = '';
 const owners = plain.split('\n').map((line) => {
   const m = /^  \/\/ (recorder|node_modules)\//.exec(line);
