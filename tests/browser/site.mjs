@@ -108,6 +108,12 @@ await test(async (rig) => {
   await recorded(p);
   assert.ok(sent.some((url) => url.includes('/lines?')) && !sent.some((url) => url.includes('gz=1')), sent.join());
 
+  // A page that does not rest: what was recorded so far is stored soon enough.
+  await p.evaluate(() => {
+    window.busy = setInterval(() => { document.querySelector('h1').textContent = Math.random(); }, 10);
+    return Promise.race([rr.flush(), new Promise((_, no) => setTimeout(no, 15000, new Error('flush() hangs')))]).finally(() => clearInterval(busy));
+  });
+
   // Behind a service worker that passes on all requests.
   await p.evaluate(() => navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready));
   await p.goto(site + '/plain?again');

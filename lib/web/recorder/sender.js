@@ -507,8 +507,9 @@ export class Sender {
     const part = (list, n, full) => ({ kind: 'lines', s: b.s, n, full, count: list.length,
       text: list.join('\n') + '\n' });
     if (b.stowed) this.store.drop(b.s.id, this.tab, b.n);
-    this.queue.splice(this.queue.indexOf(b), 1,
-      part(lines.slice(0, at), b.n, b.full), part(lines.slice(at), 0, false));
+    const rest = part(lines.slice(at), 0, false);
+    this.queue.splice(this.queue.indexOf(b), 1, part(lines.slice(0, at), b.n, b.full), rest);
+    for (const w of this.waiters) if (w.last === b) w.last = rest;
   }
 
   /**
@@ -626,16 +627,19 @@ export class Sender {
   /** Resolves when all that was added so far is stored, or has been refused. */
   drained() {
     this.release();
+    if (!this.holds()) this.cut();
     this.flush();
     return new Promise((resolve) => {
-      this.waiters.push(resolve);
+      this.waiters.push({ resolve, last: this.queue[this.queue.length - 1] });
       this.settled();
     });
   }
 
   settled() {
-    if (!this.over && !this.holds() && (this.queue.length || this.pending.length)) return;
-    for (const resolve of this.waiters.splice(0)) resolve();
+    const all = this.over || this.holds();
+    for (const w of this.waiters.splice(0))
+      if (all || !this.queue.includes(w.last)) w.resolve();
+      else this.waiters.push(w);
   }
 
   /**
@@ -697,6 +701,7 @@ export class Sender {
         const old = mine.find((m) => b.n && m.n === b.n && m.s.id === b.s.id);
         if (old && b.text === null) b.text = old.text;
       }
+      for (const w of this.waiters) w.last = this.queue[this.queue.length - 1];
       if (this.session.id !== id) this.seen = 0;
     } else {
       // The page in between still has it, and numbers of ours: be another tab.
