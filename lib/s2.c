@@ -3,7 +3,9 @@
  * epoll.
  *
  * One multi handle is one connection, so that the calls of one stream stay on
- * it and the requests that it carries can be counted.
+ * it and the requests that it carries can be counted.  A connection may take no
+ * more requests while it still carries some: S2 said so, or libcurl gave one
+ * up.  Then one more is opened, and the first ends with what it carries.
  *
  * Cleartext HTTP/2 needs prior knowledge, and libcurl before 8.0 breaks when
  * a request with it meets a connection that is already there (curl issue
@@ -11,7 +13,8 @@
  * wait until that one is connected, then ask for HTTP/2 as such, which joins
  * an existing connection.  If that connection went away meanwhile, such a
  * call would open one of HTTP/1.1: this is refused when it asks for a socket
- * (open_socket()), and the call starts again as the one that opens.
+ * (open_socket()), and the call starts again as the one that opens.  The same
+ * goes for a connection that takes no more.
  */
 #include <sys/epoll.h>
 #include <sys/queue.h>
@@ -35,6 +38,7 @@
 #define LARGE_PIECE	8192	/* bytes of an answer at once */
 #define EVENTS_MAX	64	/* sockets looked at in one turn */
 #define TURNS_MAX	4	/* turns of s2_run() */
+#define SOCKETS_MAX	4	/* of a conn to one origin: old ones that end */
 
 enum state {
 	IDLE,
@@ -50,8 +54,10 @@ TAILQ_HEAD(calls, call);
 struct origin {
 	bool cleartext;
 	bool opening;		/* a call is about to open a connection */
+	bool full;		/* what is open takes no more requests */
+	unsigned opened;	/* times that one was opened */
 	int sockets;		/* that are open */
-	int newest;		/* of them; with 'sockets' */
+	int socket[SOCKETS_MAX];
 };
 
 struct conn {
@@ -90,6 +96,7 @@ struct call {
 	int64_t due;		/* when to start, or to end; -1 */
 	bool opens;		/* it opens the connection */
 	bool denied;		/* it asked for a connection, and may not */
+	unsigned opened;	/* the origin's, when it started */
 	bool sent;		/* it was about to go out, at least */
 	bool resumed;
 	bool too_long;		/* the answer is */
@@ -151,7 +158,8 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	int fd;
 
 	(void)purpose;
-	if (c->origin->cleartext && !c->opens) {
+	if ((c->origin->cleartext && !c->opens) ||
+	    c->origin->sockets == SOCKETS_MAX) {
 		c->denied = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -161,8 +169,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	/* Without it a peer that vanished is noticed after a quarter hour. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked,
 	    sizeof unacked);
-	c->origin->sockets++;
-	c->origin->newest = fd;
+	c->origin->socket[c->origin->sockets++] = fd;
 	return fd;
 }
 
@@ -170,8 +177,13 @@ static int
 close_socket(void *arg, curl_socket_t fd)
 {
 	struct origin *o = arg;
+	int i;
 
-	o->sockets--;
+	for (i = 0; i < o->sockets; i++)
+		if (o->socket[i] == fd) {
+			o->socket[i] = o->socket[--o->sockets];
+			break;
+		}
 	return close(fd);
 }
 
@@ -440,12 +452,17 @@ set_version(struct call *c)
 	c->opens = false;
 	if (o->cleartext) {
 		version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-		if (o->sockets == 0)
+		if (o->sockets == 0 || o->full) {
 			c->opens = o->opening = true;
-		else if (!c->conn->s2->new_curl)
+			o->full = false;
+			o->opened++;
+		} else if (!c->conn->s2->new_curl) {
 			version = CURL_HTTP_VERSION_2_0;
+		}
 	}
+	c->opened = o->opened;
 	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, version);
+	curl_easy_setopt(c->easy, CURLOPT_FRESH_CONNECT, c->opens ? 1L : 0L);
 }
 
 /* Over without having run; done() is called by s2_run(). */
@@ -608,6 +625,9 @@ call_end(struct call *c, CURLcode rc)
 	call_stop(c);
 	if (c->denied && !c->sent) {
 		/* Others may still use a connection that takes no more. */
+		if (c->opened == c->origin->opened &&
+		    c->origin->sockets < SOCKETS_MAX)
+			c->origin->full = true;
 		c->state = DELAYED;
 		set_due(c, s2_now() + (c->origin->sockets > 0 ?
 		    REOPEN_DELAY : 0));
@@ -639,7 +659,8 @@ conn_init(struct s2 *s2, struct conn *conn, unsigned index)
 		return -1;
 	curl_multi_setopt(conn->multi, CURLMOPT_PIPELINING,
 	    (long)CURLPIPE_MULTIPLEX);
-	curl_multi_setopt(conn->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
+	curl_multi_setopt(conn->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+	    (long)SOCKETS_MAX);
 	curl_multi_setopt(conn->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
 	    (long)S2_CONN_CALLS_MAX);
 	curl_multi_setopt(conn->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
@@ -769,13 +790,13 @@ static void
 read_on(struct conn *conn)
 {
 	const struct origin *o;
-	int left;
+	int i, left;
 
 	conn->unread = false;
 	conn->reading_on = true;
 	for (o = conn->origins; o < conn->origins + 2; o++)
-		if (o->sockets > 0)
-			curl_multi_socket_action(conn->multi, o->newest,
+		for (i = 0; i < o->sockets; i++)
+			curl_multi_socket_action(conn->multi, o->socket[i],
 			    CURL_CSELECT_IN, &left);
 	conn->reading_on = false;
 }
@@ -814,11 +835,12 @@ set_tcp(const struct s2 *s2, int option, int value)
 {
 	const struct conn *conn;
 	const struct origin *o;
+	int i;
 
 	for (conn = s2->conns; conn < s2->conns + s2->nconns; conn++)
 		for (o = conn->origins; o < conn->origins + 2; o++)
-			if (o->sockets > 0)
-				setsockopt(o->newest, IPPROTO_TCP, option,
+			for (i = 0; i < o->sockets; i++)
+				setsockopt(o->socket[i], IPPROTO_TCP, option,
 				    &value, sizeof value);
 }
 

@@ -628,6 +628,32 @@ grown_or_gone() {
 	s2-tail "s2://$RR_BASIN/a" | rr-reassemble | head -n 1 | cmp - <(echo '{"n":1}')
 }
 
+@test "many: a session that is refused holds up no other stream" {
+	local in told
+	mkfifo in told
+	start bash -c 'exec s2-append -m -n 1 "$0" <in >told' "$B"
+	exec {in}>in {told}<told
+	# Of some sessions of the connection there is always one that is open.
+	printf ':stream name=a%s\n:create\n{"n":1}\n:end token=1\n' {1..9} |
+	    rr-frame >&"$in"
+	hear ':ack token=1 *'
+	printf ':stream name=a%s\n{"n":2}\n:end token=2\n' {1..9} |
+	    rr-frame >more
+	start bash -c 'for ((i = 0; i < 1200; i++)); do
+		cat more >&"$0"
+		sleep 0.01
+	done' "$in"
+	hear ':ack token=2 *'
+	printf '%s\n' ':stream name=none' '{"n":1}' ':end token=none' |
+	    rr-frame >&"$in"
+	hear ':nak token=none reason=missing status=404'
+	printf '%s\n' ':stream name=b' :create '{"n":1}' ':end token=3' |
+	    rr-frame >&"$in"
+	hear ':ack token=3 *'
+	gone "$pid" && fail 'it took as long as the other session'
+	exec {in}>&- {told}<&-
+}
+
 # hear PATTERN: reads lines up to one like that.
 hear() {
 	local line

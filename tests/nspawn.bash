@@ -38,6 +38,7 @@ teardown() {
 		inside journalctl --no-pager -o short-precise -n 40 \
 		    -u 'rr*' -u s2-lite >&2 || :
 		inside journalctl --no-pager -n 40 _UID=1000 >&2 || :
+		! declare -F restore >/dev/null || restore >&2 || :
 	fi
 }
 
@@ -147,7 +148,10 @@ restarts() {
 sender() {
 	local base=http://127.0.0.1:8787/v1/sessions file=$1 n=0 url event code
 	touch "$file" "$file.retries"
-	until curl -sf -m 20 -X POST -o "$file.open" "$base?key=dev"; do
+	until code=$(curl -s -m 20 -X POST -o "$file.open" \
+	    -w '%{http_code}' "$base?key=dev") && [[ $code == 201 ]]; do
+		echo "open: status $code, curl $?:" \
+		    "$(cat "$file.open")" >>"$file.retries"
 		sleep 0.1
 	done
 	jq -r .id "$file.open" >"$file.id"
