@@ -406,8 +406,9 @@ settings() {
 	id=$(<"$BATS_FILE_TMPDIR/id")
 	settings RR_LEASE=1
 	inside systemctl --quiet is-active rr-janitor.timer
-	# The timer may have started it, with the usual lease.
-	inside systemctl restart rr-janitor
+	# The timer may have started it, with the usual lease. That one ends.
+	inside systemctl start rr-janitor
+	inside systemctl start rr-janitor
 	inside rr ls -j "$id" | jq -e '.state == "stopped"'
 	# S2 away is no failure.
 	settings RR_LEASE=1 S2_ACCOUNT_ENDPOINT=http://127.0.0.1:1 \
