@@ -386,15 +386,19 @@ awk_value='function value(key,	n) {
 # moment TIME URI: prints TIME as the recording of that stream has it, in
 # milliseconds: [[H:]M:]S from its first event on, @MS, or as date(1) takes it.
 moment() {
-	local first ms
+	local first ms count
 	if [[ $1 =~ ^@([0-9]{1,15})$ ]]; then
 		printf '%s\n' "${BASH_REMATCH[1]}"
 	elif [[ $1 =~ ^(([0-9]{1,4}:)?[0-9]{1,4}:)?[0-9]{1,7}([.][0-9]+)?$ ]]; then
-		first=$(s2-tail -n 64 "$2" | rr-reassemble -qd | awk '
-			/^:batch/ && !n {
-				n = match($0, / first=-?[0-9]+/)
-				if (n) print substr($0, n + 7, RLENGTH - 7)
-			}') || (($? == 3))
+		# As a rule the first batch is among the first records.
+		for count in 4 64; do
+			first=$(s2-tail -n "$count" "$2" | rr-reassemble -qd | awk '
+				/^:batch/ && !n {
+					n = match($0, / first=-?[0-9]+/)
+					if (n) print substr($0, n + 7, RLENGTH - 7)
+				}') || (($? == 3))
+			[[ -z $first ]] || break
+		done
 		[[ -n $first ]] ||
 		    die 65 'its events do not tell when it begins; give @MS'
 		awk -F : -v first="$first" '{
