@@ -161,8 +161,13 @@ const deep = () => [...nested(240),
 const flood = () => [...doc(''), ...Array.from({ length: FLOOD }, (_, i) => i % 2 ? mutation({ texts: [{ id: 5, value: `x${i}` }] }, 300)
   : JSON.stringify({ type: 3, data: { source: 1, positions: [{ x: i % 800, y: i % 600, id: 4, timeOffset: 0 }] }, timestamp: T + i / FLOOD * 1000 })).sort((a, b) => JSON.parse(a).timestamp - JSON.parse(b).timestamp), survived(1000)];
 
-/** Times that no clock has. */
-const clocks = () => [...doc(''), ...['1e308', '-1e308', '1e400', '-1', '0', '1e15', '99999999999999999999', '0.1', '-0'].map((t) => mutation({}, 0).replace(/\d+}$/, `${t}}`)), survived(1000)];
+/** Times that no clock has: beside others in a batch, and alone in some. */
+const clocks = () => {
+  const at = (t) => mutation({}, 0).replace(/\d+}$/, `${t}}`);
+  return [[...doc(''), ...['1e308', '-1e308', '1e400', '-1', '0', '1e15', '99999999999999999999', '0.1', '-0'].map(at), ...Array.from({ length: 9 }, () => mutation({}, 100))],
+    [at('0')], [mutation({}, 200)], [at('100000000000000')], [at('-1')], [survived(1000)]]
+    .flatMap((lines, i) => [`:batch tab=1 batch=${i + 1}`, ...lines, ':end']);
+};
 
 const enormous = () => [...doc(`,{"type":2,"tagName":"i","attributes":{"title":"${'x'.repeat(LENGTH)}","${'y'.repeat(100000)}":""},"id":9,"childNodes":[]}`), survived(1000)];
 
@@ -221,14 +226,13 @@ await test(async (rig) => {
     await page.waitForSelector('.stage[data-opened]', { timeout: 120000 });
     const player = await replay(page);
     await page.keyboard.press(' ');
-    // Where times are none, there may be nothing to come to.
-    const all = name !== 'clocks';
-    if (all) await until(`${name}, played`, () => player.see(word).then((t) => t === 'survived'), 120000);
+    await until(`${name}, played`, () => player.see(word).then((t) => t === 'survived'), 120000);
     // And sought, from the end backwards.
     for (const key of ['9', '6', '3', '1', 'Home']) await page.keyboard.press(key);
     if (told[name]) await until(`${name}: what was left out`, async () => told[name].test(await page.textContent('.left-out')));
     await page.keyboard.press('End');
-    if (all) await until(`${name}, sought`, () => player.see(word).then((t) => t === 'survived'), 60000);
+    if (name === 'clocks') assert.match(await page.textContent('.time'), /^0:01 \/ 0:01$/);
+    await until(`${name}, sought`, () => player.see(word).then((t) => t === 'survived'), 60000);
     await player.see((d) => {
       for (const a of d.querySelectorAll('a, area, button, input, summary')) a.click?.();
       for (const f of d.forms) f.submit?.();
@@ -248,7 +252,7 @@ await test(async (rig) => {
     const tells = () => told[name] && until(`${name}: what was left out, alone`, async () => told[name].test(await alone.textContent('.left')));
     if (name === 'corpus') await tells();
     await alone.keyboard.press(' ');
-    if (all) await until(`${name}, played alone`, async () => await drawn() === 'survived', 120000);
+    await until(`${name}, played alone`, async () => await drawn() === 'survived', 120000);
     if (name !== 'corpus') await tells();
     await unharmed(alone, `${name}, alone`);
     await alone.close();

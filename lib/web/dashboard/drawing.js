@@ -6,6 +6,7 @@
 import { Replayer } from '@rrweb/replay';
 import { Defuse, harden } from './defuse.js';
 import { sheets } from './hover.js';
+import { placed } from './times.js';
 
 // A place that was scrolled to is shown at once, whatever the page is used to.
 const RULES = ['*{scroll-behavior:auto!important}'];
@@ -39,14 +40,14 @@ export class Drawing {
     return this.defuse.left;
   }
 
-  /** The events of these lines, their times plus `shift`. */
-  parse(lines, shift) {
+  /** The events of a batch, {lines, shift, first, last}, at the times they are taken for. */
+  parse(batch) {
     const out = [];
-    for (const line of lines) {
+    for (const line of batch.lines) {
       const e = this.defuse.event(line);
       if (!e) continue;
       // The order is that of the recording; a clock that went back stands still.
-      e.timestamp = this.last = Math.max(this.last, e.timestamp + shift);
+      e.timestamp = this.last = Math.max(this.last, placed(e.timestamp, batch));
       if (e.type === 4 || e.type === 3 && this.meta && e.timestamp > this.meta.timestamp + LONE) this.lone();
       if (e.type === 4) this.meta = e;
       else if (e.type === 2) {
@@ -137,9 +138,9 @@ export class Drawing {
   }
 
   /** Takes more of it. */
-  async add(lines, shift) {
+  async add(batch) {
     const { replayer } = this;
-    const events = this.parse(lines, shift);
+    const events = this.parse(batch);
     for (const e of events) replayer.addEvent(e);
     if (!events.length || events[0].timestamp >= replayer.service.state.context.baselineTime) return;
     // What is of before the time was drawn, but not yet on the screen.

@@ -4,8 +4,9 @@ import { bytes, clock, h, icon, place, span, when } from './dom.js';
 import { ending } from './ends.js';
 import { may } from './login.js';
 import { virtual } from './rows.js';
-import { Search, stamp } from './search.js';
+import { Search } from './search.js';
 import { describe } from './timeline.js';
+import { placed, stamp } from './times.js';
 
 const MOST_TEXT = 20000;        // characters of what is unfolded
 const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'dead', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net', scroll: 'scroll', pin: 'pin' };
@@ -134,7 +135,7 @@ export function inspector(rec, on) {
     if (x.at !== undefined) return x.at;
     let all = times.get(x.batch);
     if (!all) times.set(x.batch, all = []);
-    const t = all[x.index] ??= stamp(x.batch.lines?.[x.index] ?? '') + x.batch.shift;
+    const t = all[x.index] ??= placed(stamp(x.batch.lines?.[x.index] ?? ''), x.batch);
     return Number.isFinite(t) ? t : x.batch.first ?? rec.first;
   };
 

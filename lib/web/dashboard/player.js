@@ -3,8 +3,8 @@
  * inside it rrweb's own sandboxed frame without scripts. It is told what to
  * play by messages of the page around it, and knows nothing else.
  *
- *   open {gen, lines, shift, at, playing, rate}   a window of one tab, from a snapshot on
- *   add {gen, lines, shift}                       more of it
+ *   open {gen, batches, at, playing, rate}   a window of one tab, from a snapshot on
+ *   add {gen, batch}                         more of it
  *   seek {gen, at}   play   pause   rate {rate}   scale {fit}
  *
  * Answers: ready, opened {gen}, time {gen, at}, size {width, height, scale},
@@ -50,12 +50,12 @@ function trail({ replayer, tail, size }) {
   if (on && size) [tail.width, tail.height] = [size.width, size.height];
 }
 
-function open({ gen, lines, shift, at }) {
+function open({ gen, batches, at }) {
   const root = document.createElement('div');
   const fault = (e) => tell({ op: 'fault', gen, text: e.message });
   const it = new Drawing(root, rate, { resized: () => now === it && layout(), broken: fault });
   it.gen = gen;
-  const events = it.parse(lines, shift);
+  const events = batches.flatMap((b) => it.parse(b));
   if (!events.length) return fault(new Error('nothing to draw here'));
   root.className = 'stage';
   root.dataset.next = '';
@@ -93,7 +93,7 @@ const ops = {
     inTurn(() => open(m), m.gen);
   },
   add(m) {
-    inTurn(() => pending && pending.gen === m.gen && pending.add(m.lines, m.shift), m.gen);
+    inTurn(() => pending && pending.gen === m.gen && pending.add(m.batch), m.gen);
   },
   seek(m) {
     // Who drags asks for more than can be drawn: the last that has come is.

@@ -7,6 +7,7 @@
 
 import { lines, num } from './api.js';
 import { FIRST_PIECE } from './paths.js';
+import { bounds, credible, FAR, placed, settle } from './times.js';
 
 const MOST_PIECE = 64;          // records; each piece is twice the one before
 const KEEP_CHARS = 48 << 20;    // of bodies in memory
@@ -47,6 +48,7 @@ export class Recording extends EventTarget {
     this.thinned = false;       // marks were let go,
     this.tooMany = false;       // tabs or gaps left out
     // Where the start is not told, it is about that long before the end.
+    if (!credible(info)) info = { ...info, first: undefined, last: undefined };
     this.first = info.first ?? (Number.isFinite(info.last) && info.duration >= 0 ? info.last - info.duration : Infinity);
     this.about = info.first == null;
     this.last = info.last ?? -Infinity;
@@ -300,18 +302,18 @@ export class Recording extends EventTarget {
     const b = { seq: num(d, 'seq'), seqs: num(d, 'seqs') || 1, tab: d.tab, n, snap: num(d, 'snap'), time: num(d, 'time'),
       full: (d.flags || '').split(',').includes('full'), first: num(d, 'first'), last: num(d, 'last'), shift: 0, count: events.length };
     this.fill(b, events);
+    if (b.first === undefined || b.last - b.first > FAR) this.measure(b);
     const before = t.byNumber.get(n - 1);
-    if (before && before.last !== undefined && b.first !== undefined) {
-      b.shift = before.shift;
-      // A clock that was set back: go on where it was.
-      if (b.first + b.shift < before.last - 2000) b.shift = before.last - b.first;
+    if (b.first !== undefined) {
+      if (before && before.last !== undefined) b.shift = settle(b, before);
+      else if (isFinite(this.last) && b.first > this.last + FAR) b.shift = this.last - b.first;
+      else if (isFinite(this.first) && b.last < this.first - FAR) b.shift = this.first - b.first;
     }
     t.byNumber.set(n, b);
     let i = this.batches.length;
     while (i && this.batches[i - 1].seq > b.seq) i--;
     this.batches.splice(i, 0, b);
     this.events += events.length;
-    if (b.first === undefined) this.measure(b);
     if (b.first !== undefined) {
       b.first += b.shift;
       b.last += b.shift;
@@ -330,15 +332,10 @@ export class Recording extends EventTarget {
     return b;
   }
 
-  /** What the directive could not tell, since the events were packed. */
+  /** What the directive could not tell, since the events were packed, or not be believed. */
   measure(b) {
     b.full = b.full || b.lines.some((line, i) => /^\{[^{]*"type":\s*4\b/.test(line) && /^\{[^{]*"type":\s*2\b/.test(b.lines[i + 1] || ''));
-    for (const line of b.lines) {
-      const m = /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(-200)) || /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(0, 200));
-      if (!m) continue;
-      b.first = Math.min(b.first ?? Infinity, +m[1]);
-      b.last = Math.max(b.last ?? -Infinity, +m[1]);
-    }
+    Object.assign(b, bounds(b.lines));
   }
 
   /**
@@ -379,7 +376,7 @@ export class Recording extends EventTarget {
         return;
       }
       if (!e || typeof e.timestamp !== 'number' || typeof e.type !== 'number') return;
-      const at = Math.max(e.timestamp + b.shift, this.floor);
+      const at = Math.max(placed(e.timestamp, b), this.floor);
       const mark = (kind, more) => {
         const m = { at, tab: t.name, kind, batch: b, index, ...more };
         this.marks.push(m);
@@ -474,7 +471,7 @@ export class Recording extends EventTarget {
 
   /** A request stands where it began; it is told when it has ended. */
   request(r, mark, at) {
-    const took = Math.max(0, Number(r.endTime) - Number(r.startTime)) || 0;
+    const took = Math.min(FAR, Math.max(0, Number(r.endTime) - Number(r.startTime))) || 0;
     mark('net', { at: at - took, text: String(r.name || r.url || ''), method: String(r.method || 'GET'), type: String(r.initiatorType || ''),
       status: Number(r.status) || 0, took, failed: !(r.status > 0 && r.status < 400) });
   }

@@ -5,17 +5,11 @@
  */
 
 import { lines, num } from './api.js';
+import { placed, stamp } from './times.js';
 
 const MOST = 5000;              // hits that are kept
 const SLICE = 8;                // ms of looking at a time
 const PIECE = 256;              // records that are read at a time
-
-/** rrweb's time in the text of an event, wherever in it that stands. */
-export function stamp(line) {
-  const m = /"timestamp":\s*(\d+(?:\.\d+)?)[^"]*$/.exec(line.slice(-80)) || /^\{"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(0, 80))
-    || /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(-400)) || /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(line.slice(0, 400));
-  return m ? Number(m[1]) : NaN;
-}
 
 export class Search {
   /** @param {() => void} changed is called when there are more hits, or more was looked at */
@@ -36,7 +30,7 @@ export class Search {
     events.forEach((line, index) => {
       if (!line.toLowerCase().includes(this.query)) return;
       this.count++;
-      if (this.hits.length < MOST) this.hits.push({ batch, index, at: stamp(line) + batch.shift });
+      if (this.hits.length < MOST) this.hits.push({ batch, index, at: placed(stamp(line), batch) });
     });
   }
 

@@ -144,6 +144,7 @@ export function watch(id, app) {
 
   // ---- the player ------------------------------------------------------
 
+  const bare = ({ lines, shift, first, last }) => ({ lines, shift, first, last });
   const post = (message) => frame.contentWindow && frame.contentWindow.postMessage(message, location.origin);
 
   addEventListener('message', (e) => {
@@ -208,7 +209,7 @@ export function watch(id, app) {
     if (my !== gen) return;
     const sent = new Set(part);
     shown = { tab, start: w.start, sent, has: (b) => sent.has(b), chars: part.reduce((n, b) => n + b.chars, 0), lastSeq: part[part.length - 1].seq };
-    post({ op: 'open', gen, lines: part.flatMap((b) => b.lines), shift: w.start.shift, at, playing: playing && !buffering, rate });
+    post({ op: 'open', gen, batches: part.map(bare), at, playing: playing && !buffering, rate });
     describe();
   }
 
@@ -230,7 +231,7 @@ export function watch(id, app) {
       shown.sent.add(b);
       shown.chars += b.chars;
       shown.lastSeq = b.seq;
-      post({ op: 'add', gen, lines: b.lines, shift: b.shift });
+      post({ op: 'add', gen, batch: bare(b) });
     }
   }
 

@@ -57,7 +57,7 @@ function open(segment) {
   const root = h('.layer.next');
   const it = new Drawing(root, rate, { resized: () => now === it && layout(), broken: () => note('This part cannot be drawn.') });
   it.segment = segment;
-  const events = segment.batches.flatMap(({ lines, shift }) => it.parse(lines, shift));
+  const events = segment.batches.flatMap((b) => it.parse(b));
   if (!events.length) return Promise.resolve(note('This part cannot be drawn.'));
   if (opening) opening.destroy();
   opening = it;

@@ -5,6 +5,7 @@
  */
 
 import { directive, unpack } from '../dashboard/lines.js';
+import { bounds, placed, settle } from '../dashboard/times.js';
 
 const SMALL = 16384;            // characters of an event that is looked into
 const USER = new Set([1, 2, 3, 5, 6, 12]);
@@ -51,7 +52,7 @@ export function event(text) {
 
 /**
  * @property {Map<string, object>} tabs  {name, first, last, segments}: a segment is what follows
- *   a snapshot, {first, batches}, a batch {lines, shift}
+ *   a snapshot, {first, batches}, a batch {lines, shift, first, last}
  * @property {object[]} marks   {at, kind, text}, kind one of page, click, error, gap
  * @property {number[][]} active  [second, tab]: somebody did something
  */
@@ -73,7 +74,7 @@ export class Recording {
         continue;
       }
       const d = directive(line);
-      if (line.startsWith(':batch ')) batch = { tab: d.tab, lines: [], full: / flags=\S*full/.test(line) };
+      if (line.startsWith(':batch ')) batch = { tab: d.tab, time: Number(d.time), lines: [], full: / flags=\S*full/.test(line) };
       else if (line.startsWith(':end')) {
         if (batch) await this.take(batch);
         batch = null;
@@ -88,7 +89,7 @@ export class Recording {
 
   tab(name) {
     let t = this.tabs.get(name);
-    if (!t) this.tabs.set(name, t = { name, first: Infinity, last: -Infinity, shift: 0, segments: [] });
+    if (!t) this.tabs.set(name, t = { name, first: Infinity, last: -Infinity, shift: 0, time: undefined, segments: [] });
     return t;
   }
 
@@ -106,32 +107,27 @@ export class Recording {
 
   async take(b) {
     const t = this.tab(b.tab);
-    let first, last = t.last;
-    for (const [i, line] of b.lines.entries()) {
-      const text = b.lines[i] = await unpack(line);
-      this.events++;
-      const small = text.length < SMALL;
-      const e = small ? event(text) : null;
+    for (const [i, line] of b.lines.entries()) b.lines[i] = await unpack(line);
+    this.events += b.lines.length;
+    const { first: from, last: to } = bounds(b.lines);
+    const told = from !== undefined;
+    if (told && isFinite(t.last)) t.shift = settle({ first: from, time: b.time }, t);
+    const part = { lines: b.lines, shift: t.shift, first: told ? from + t.shift : undefined, last: told ? to + t.shift : undefined };
+    for (const text of b.lines) {
+      const small = text.length < SMALL, e = small ? event(text) : null;
       if (small && !e) continue;
-      let time = e ? e.timestamp : stamp(text);
-      if (time === undefined) continue;
-      // A clock that was set back: go on where it was.
-      if (first === undefined && time + t.shift < t.last - 2000) t.shift = t.last - time;
-      time += t.shift;
-      first = Math.min(first ?? Infinity, time);
-      last = Math.max(last, time);
-      if (e) this.look(e, time, t);
+      if (e) this.look(e, placed(e.timestamp, part), t);
       if (e ? e.type === 2 : /^\{[^{]*"type":\s*2\b/.test(text) || /"type":\s*2,"timestamp":\s*[\d.]+\}?\s*$/.test(text)) b.full = true;
     }
     const now = t.segments[t.segments.length - 1];
-    const part = { lines: b.lines, shift: t.shift };
-    if (b.full && first !== undefined) t.segments.push({ tab: t.name, first, batches: [part] });
+    if (b.full && told) t.segments.push({ tab: t.name, first: part.first, batches: [part] });
     else if (now) now.batches.push(part);
-    if (first === undefined) return;
-    t.first = Math.min(t.first, first);
-    t.last = last;
-    this.first = Math.min(this.first, first);
-    this.last = Math.max(this.last, last);
+    if (!told) return;
+    t.time = b.time;
+    t.first = Math.min(t.first, part.first);
+    t.last = Math.max(t.last, part.last);
+    this.first = Math.min(this.first, part.first);
+    this.last = Math.max(this.last, part.last);
   }
 
   look(e, at, t) {
@@ -181,10 +177,4 @@ export class Recording {
     for (const s of t.segments) if (s.first <= at) found = s;
     return found || null;
   }
-}
-
-/** The time of an event that is too large to be looked into. */
-function stamp(text) {
-  const m = /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(text.slice(-200)) || /"timestamp":\s*(\d+(?:\.\d+)?)/.exec(text.slice(0, 200));
-  return m ? +m[1] : undefined;
 }
