@@ -278,7 +278,7 @@ has() {
 
 @test "routes: a command gets exactly the words that were checked" {
 	local name
-	for name in list show lines export; do
+	for name in list show lines outline export; do
 		route $name <<<'printf "<%s>" "${0##*/}" "$@"'
 	done
 	serve -x routes
@@ -295,6 +295,7 @@ has() {
 	[ "$(curl -s "$s/$id/lines?at=%2B17")" = "<lines><$id><at=+17>" ]
 	[ "$(curl -s "$s/$id/lines?at=-17&tab=0a&count=3")" = "<lines><$id><at=-17><tab=0a><count=3>" ]
 	[ "$(curl -s "$s/$id/lines?tab=a")" = "<lines><$id><from=start>" ]
+	[ "$(curl -s "$s/$id/outline?from=3")" = "<outline><$id>" ]
 	[ "$(curl -s "$s/$id/export")" = "<export><$id><format=ndjson>" ]
 	[ "$(curl -s -D head "$s/$id/export?format=html")" = "<export><$id><format=html>" ]
 	has head 'Content-Type: application/octet-stream'
@@ -562,6 +563,33 @@ burden() {
 	kill "${servers[1]}"
 	exec 4>&-
 	ended "$ring"
+}
+
+@test "routes: of one session one outline runs at a time, and goes with its viewer" {
+	route outline <<-'EOF'
+	trap 'echo "$1" >>ended' EXIT
+	echo "$1" >>started
+	until [[ -e go ]]; do echo; read -rt 0.05 <> <(:) || :; done
+	EOF
+	serve -x routes
+	local other=${id%?????}zzzzz clients=() i
+	for i in "$id" "$id" "$other"; do
+		start curl -s -o /dev/null "$at/api/sessions/$i/outline"
+		clients+=("$pid")
+	done
+	both() { [[ $(sort started) == "$(printf '%s\n' "$id" "$other" | sort)" ]]; }
+	wait_until 10 both
+	[[ $(answer "$at/nothing") == 404* ]]
+	both
+	# Of the two, whoever is served leaves; then it is the other's turn.
+	stop "${clients[0]}" || :
+	stop "${clients[1]}" || :
+	wait_until 10 grep -q "$id" ended
+	start curl -s -o /dev/null "$at/api/sessions/$id/outline"
+	wait_until 10 eval '[[ $(grep -c "$id" started) -ge 2 ]]'
+	touch go
+	ended "$pid"
+	ended "${clients[2]}"
 }
 
 # ---- live ----

@@ -10,7 +10,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	local route
 	mkdir routes
-	for route in list show lines live export stop delete span; do
+	for route in list show lines outline live export stop delete span; do
 		# shellcheck disable=SC2016 # expanded when it is run
 		printf '#!/bin/sh\necho ":ran %s $*"\n' "$route" \
 		    >"routes/$route"
@@ -121,6 +121,7 @@ link() {
 	GET /api/sessions/changes?from=0&/live? 401 - 401 401 200 200 200 200 200 200 401
 	GET /api/sessions/$id 401 401 200 200 200 200 200 200 200 200 401
 	GET /api/sessions/$id/lines 401 401 200 200 200 200 200 200 200 200 401
+	GET /api/sessions/$id/outline 401 401 200 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/live?from=0 401 401 200 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/export 401 401 403 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/export?format=html 401 - 403 403 200 200 200 200 200 200 401
@@ -131,7 +132,7 @@ link() {
 	POST /api/logout 200 - 200 200 200 200 200 200 200 200 200
 	EOF
 	for credential in link part; do
-		for path in '' /lines /live?from=0 /export; do
+		for path in '' /lines /outline /live?from=0 /export; do
 			[ "$(ask GET "/api/sessions/$other$path" \
 			    "${have[$credential]}")" = 403 ]
 		done

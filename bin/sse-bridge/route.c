@@ -32,6 +32,7 @@ struct run {
 	struct queue *queue;
 	enum stage stage;
 	bool bulk;
+	bool alone;		/* one at a time of its session */
 	bool answered;
 	bool left;		/* the client has */
 	struct child child;
@@ -288,6 +289,17 @@ run_or_refuse(struct run *run)
 	    "cannot be started; see the log");
 }
 
+static bool
+has_another(const struct queue *q, const struct run *run)
+{
+	const struct run *other;
+
+	TAILQ_FOREACH(other, &q->runs, link)
+		if (other->alone && strcmp(other->argv[1], run->argv[1]) == 0)
+			return true;
+	return false;
+}
+
 static struct run *
 first_that_may(struct queue *q)
 {
@@ -296,7 +308,7 @@ first_that_may(struct queue *q)
 	TAILQ_FOREACH(run, &q->waiting, link)
 		if (!run->bulk || (q->bulk < SERVER_BULK_MAX &&
 		    count_client(&q->runs, run->patron.request, true) <
-		    SERVER_BULK_EACH))
+		    SERVER_BULK_EACH && !(run->alone && has_another(q, run))))
 			break;
 	return run;
 }
@@ -387,7 +399,7 @@ set_arguments(struct run *run, const char *name, const char *const args[])
 
 static void
 start(struct http_request *r, const char *name, const char *const args[],
-    const char *type, bool bulk, const char *file,
+    const char *type, enum route_kind kind, const char *file,
     void (*ask)(struct http_request *, int, char *))
 {
 	const struct server *s = r->arg;
@@ -409,7 +421,8 @@ start(struct http_request *r, const char *name, const char *const args[],
 	run->exit = (struct watch)WATCH_INIT(exit_ready, run);
 	run->name = name;
 	run->type = type;
-	run->bulk = bulk;
+	run->bulk = kind != ROUTE_SHORT;
+	run->alone = kind == ROUTE_ALONE;
 	run->answer = ask;
 	if (file != NULL)
 		snprintf(run->disposition, sizeof run->disposition,
@@ -427,16 +440,16 @@ start(struct http_request *r, const char *name, const char *const args[],
 
 void
 route_start(struct http_request *r, const char *name,
-    const char *const args[], const char *type, bool bulk)
+    const char *const args[], const char *type, enum route_kind kind)
 {
-	start(r, name, args, type, bulk, NULL, NULL);
+	start(r, name, args, type, kind, NULL, NULL);
 }
 
 void
 route_download(struct http_request *r, const char *name,
     const char *const args[], const char *type, const char *file)
 {
-	start(r, name, args, type, true, file, NULL);
+	start(r, name, args, type, ROUTE_BULK, file, NULL);
 }
 
 void
@@ -444,7 +457,7 @@ route_ask(struct http_request *r, const char *name,
     const char *const args[],
     void (*ask)(struct http_request *, int, char *))
 {
-	start(r, name, args, NULL, true, NULL, ask);
+	start(r, name, args, NULL, ROUTE_BULK, NULL, ask);
 }
 
 struct queue *

@@ -231,7 +231,7 @@ serve_list(struct http_request *r, const char *id)
 			args[n++] = list[i].text;
 	}
 	(void)id;
-	route_start(r, "list", args, JSON_TYPE, false);
+	route_start(r, "list", args, JSON_TYPE, ROUTE_SHORT);
 }
 
 /* As s2-tail(1) takes it: '+' says that it counts from the first event. */
@@ -306,7 +306,15 @@ serve_lines(struct http_request *r, const char *id)
 		args[n++] = count.text;
 	for (i = 0; i < parts; i++)
 		args[n++] = part[i].text;
-	route_start(r, "lines", args, TEXT_TYPE, true);
+	route_start(r, "lines", args, TEXT_TYPE, ROUTE_BULK);
+}
+
+static void
+serve_outline(struct http_request *r, const char *id)
+{
+	const char *const args[] = { id, NULL };
+
+	route_start(r, "outline", args, TEXT_TYPE, ROUTE_ALONE);
 }
 
 static bool
@@ -357,7 +365,7 @@ serve_command(struct http_request *r, const char *name, const char *id)
 {
 	const char *const args[] = { id, NULL };
 
-	route_start(r, name, args, JSON_TYPE, false);
+	route_start(r, name, args, JSON_TYPE, ROUTE_SHORT);
 }
 
 /* Of a part no more is told than that. */
@@ -376,7 +384,7 @@ serve_show(struct http_request *r, const char *id)
 	snprintf(end.text, sizeof end.text, "end=%u", p.end);
 	snprintf(span.text, sizeof span.text, "span=%llu-%llu",
 	    (unsigned long long)p.from, (unsigned long long)p.to);
-	route_start(r, "show", args, JSON_TYPE, false);
+	route_start(r, "show", args, JSON_TYPE, ROUTE_SHORT);
 }
 
 static void
@@ -463,6 +471,8 @@ static const struct api_route {
 	    serve_delete },
 	{ "sessions/ID/lines", HTTP_GET, ROLE_VIEW, LINK_PART, "view",
 	    serve_lines },
+	{ "sessions/ID/outline", HTTP_GET, ROLE_VIEW, LINK_WHOLE, "view",
+	    serve_outline },
 	{ "sessions/ID/live", HTTP_GET, ROLE_VIEW, LINK_WHOLE, "view",
 	    serve_live },
 	{ "sessions/ID/export", HTTP_GET, ROLE_VIEW, LINK_NO, "export",

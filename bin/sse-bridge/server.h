@@ -95,11 +95,18 @@ void live_start(struct http_request *r, const char *id, uint64_t from);
 
 /*
  * Run a command with these arguments (copied; a NULL ends them) and send what
- * it writes, as 'type'; route.c.  One that is 'bulk' takes as long as a client
- * takes to read it all: there is always room for others.
+ * it writes, as 'type'; route.c.  One that is bulk takes as long as a client
+ * takes to read it all: there is always room for others.  One that is alone is
+ * bulk, too, and runs when no other that is runs for its first argument.
  */
+enum route_kind {
+	ROUTE_SHORT,
+	ROUTE_BULK,
+	ROUTE_ALONE,
+};
+
 void route_start(struct http_request *r, const char *name,
-    const char *const args[], const char *type, bool bulk);
+    const char *const args[], const char *type, enum route_kind kind);
 
 /*
  * The same, bulk, for the client to save under this name (copied, up to 63

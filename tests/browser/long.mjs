@@ -64,9 +64,26 @@ await test(async (rig) => {
   await shows(45 * SNAPSHOT);
   assert.deepEqual(asked, []);
 
-  // What happened is listed for where somebody was.
-  const texts = (await page.locator('.rows .row').allTextContents()).join(' ');
-  assert.match(texts, /\/45/);
+  // What happened is listed for where somebody was; and of all of it, if one asks.
+  const listed = async () => {
+    await page.locator('.rows').evaluate((rows) => { rows.scrollTop = 0; });
+    return (await page.locator('.rows .row').allTextContents()).join(' ');
+  };
+  await page.fill('.find input', 'shop.example/7');
+  const found = async (n) => await page.textContent('.found') === String(n);
+  await until('what was read to be searched', async () => /^\d+$/.test(await page.textContent('.found')) && !await found(11));
+  assert.match(await page.locator('.outlining button').getAttribute('title'), /^Reads the whole session from S2 once: [\d,]+ records/);
+  await page.click('.outlining button');
+  await until('all of it to be listed', () => page.isHidden('.outlining'));
+  await until('it to be searched', () => found(11));
+  for (const n of [7, 70, 79]) assert.match(await listed(), new RegExp(`/${n}( |$)`));
+  await page.fill('.find input', '');
+  // A place is read by one request, as before.
+  await quiet();
+  asked.length = 0;
+  await page.evaluate((t) => { location.hash = `t=${t}`; }, 20 * 60e3 + 27e3);
+  await shows(20 * SNAPSHOT + 2);
+  assert.deepEqual(asked, [`?at=${T + 20 * 60e3 + 27e3}&count=4`]);
 
   // Live: who looks away for long comes back to what is there now.
   const visitor = await rig.visitor({ unmask: '#search' });

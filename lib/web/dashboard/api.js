@@ -1,7 +1,7 @@
 /** The read side: JSON, lines, and the live stream. */
 
 import { directive, unpack } from './lines.js';
-import { HEADERS, linesPath, share, shared } from './paths.js';
+import { HEADERS, linesPath, outlinePath, share, shared } from './paths.js';
 
 export { share };
 
@@ -96,10 +96,16 @@ export const num = (d, key) => d[key] === undefined ? undefined : Number(d[key])
  * @returns {Promise<{seq?: number, tail: boolean}>} where to go on
  */
 export async function lines(id, from, count, signal, got) {
-  const answer = await call(linesPath(id, from, count), { signal });
+  return take(await call(linesPath(id, from, count), { signal }), got);
+}
+
+/** What happens in all of a session, as rr-outline(1) has it; `got` as above. */
+export const outline = async (id, signal, got) => take(await call(outlinePath(id), { signal }), got);
+
+async function take(answer, got) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = [], batch = null, events = [], end = { seq: undefined, tail: false }, on = true;
-  const take = async (line) => {
+  const took = async (line) => {
     if (line[0] !== ':') {
       if (batch && line) events.push(line);
       return;
@@ -120,7 +126,7 @@ export async function lines(id, from, count, signal, got) {
     if (parts.length === 1) continue;
     parts[0] = rest.join('');
     for (const line of parts.slice(0, -1)) {
-      await take(line);
+      await took(line);
       if (!on) {
         reader.cancel().catch(() => {});
         return end;

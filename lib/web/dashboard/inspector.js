@@ -72,7 +72,14 @@ export function inspector(rec, on) {
     tabs.querySelector('[aria-selected=true]').focus();
   });
   const notice = h('p.notice', { hidden: true });
-  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), field, found), progress, notice, body);
+  // One read of all of it, which is more than what anybody looks at: on demand.
+  const all = h('button.quiet', { hidden: true, onclick() {
+    if (rec.outlining) return rec.outlining.over.abort();
+    rec.outline().catch((e) => e.name !== 'AbortError' && on.fault(e)).finally(later);
+    say();
+  } });
+  const outlining = h('.outlining', { hidden: true }, notice, all);
+  const root = h('aside.inspector', { 'aria-label': 'Inspector' }, tabs, h('label.find', {}, icon('search', 15), field, found), progress, outlining, body);
 
   function choose(key) {
     view = key;
@@ -250,8 +257,12 @@ export function inspector(rec, on) {
 
   /** Where in the matches this is, and what was not looked at. */
   function say(n) {
-    notice.textContent = query || view === 'details' ? '' : rec.notice;
+    notice.textContent = view === 'details' || query && rec.known ? '' : rec.notice;
     notice.hidden = !notice.textContent;
+    all.hidden = !rec.outlining && (rec.known || rec.isShort || !rec.tail || rec.info.state === 'part' || view === 'raw');
+    all.textContent = rec.outlining ? 'Cancel' : 'List all of it';
+    all.title = rec.outlining ? '' : `Reads the whole session from S2 once: ${rec.tail.toLocaleString()} records${rec.info.bytes ? `, ${bytes(rec.info.bytes)} of events before they are packed` : ''}`;
+    outlining.hidden = notice.hidden && all.hidden;
     if (!query) {
       found.textContent = '';
       progress.hidden = true;

@@ -13,6 +13,8 @@ export function wanted() {
   return t && +t[1];
 }
 
+export const outlinePath = (id) => `/sessions/${id}/outline`;
+
 /**
  * @param {number|string|{at: number|string, tab?: string}} from a record, a word, or a time
  * @param {number} count of records, 0 for all

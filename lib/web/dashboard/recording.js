@@ -5,7 +5,7 @@
  * Times are rrweb's, which a step back of the visitor's clock does not turn.
  */
 
-import { lines, num } from './api.js';
+import { lines, num, outline } from './api.js';
 import { FIRST_PIECE } from './paths.js';
 import { bounds, credible, FAR, placed, settle } from './times.js';
 
@@ -45,6 +45,8 @@ export class Recording extends EventTarget {
     this.spans = [];            // [from, to], times that have been read
     this.grain = 1;             // how many seconds each of them stands for
     this.gaps = [];
+    this.outlined = false;      // what happens is known of all of it, read or not
+    this.outlining = null;      // it is being asked for: {over, share}
     this.thinned = false;       // marks were let go,
     this.tooMany = false;       // tabs or gaps left out
     // Where the start is not told, it is about that long before the end.
@@ -70,7 +72,7 @@ export class Recording extends EventTarget {
           .filter((a, i, all) => !i || a[0] !== all[i - 1][0] || a[1] !== all[i - 1][1]);
       } while (this.active.length > ACTIVE && (this.grain *= 2));
       [...this.tabs.values()].sort((a, b) => a.first - b.first).forEach((t, i) => { t.index = i; });
-      this.spans = this.ranges.map((r) => this.span(r)).filter(([from, to]) => to >= from);
+      this.spans = this.outlined ? [[this.first, this.last]] : this.ranges.map((r) => this.span(r)).filter(([from, to]) => to >= from);
       this.dispatchEvent(new Event('change'));
     }, 50);
   }
@@ -141,14 +143,69 @@ export class Recording extends EventTarget {
       let to = from;
       while (gone.length && gone[0].seq <= to + 1 && to - from < REFILL) to = Math.max(to, gone[0].seq + gone.shift().seqs);
       await lines(this.id, from, to - from, signal, (d, events) => {
-        const b = d.name === 'batch' && this.tabs.get(d.tab)?.byNumber.get(num(d, 'batch'));
+        const n = num(d, 'batch'), b = d.name === 'batch' && this.tabs.get(d.tab)?.byNumber.get(n);
         if (b && !b.lines) this.fill(b, events);
+        // One that is not known any more is for whoever asked.
+        for (const x of wanted) if (x !== b && x.n === n && x.tab === d.tab) x.lines = events;
       });
     }
   }
 
+  /**
+   * Learns what happens in all of it, without its pages: what was read is
+   * understood anew in its place. Until it ends, or `outlining.over` is aborted.
+   */
+  async outline() {
+    if (this.outlining) return;
+    const over = new AbortController();
+    this.outlining = { over, share: 0 };
+    this.changed();
+    const left = new Set(this.batches);
+    this.marks = this.marks.filter((m) => !m.batch);
+    for (const t of this.tabs.values()) Object.assign(t, { labels: new Map(), ends: new Map(), heads: new Map(), upTo: undefined });
+    try {
+      await outline(this.id, over.signal, (d, events) => {
+        left.delete(this.takeOutline(d, events));
+        this.outlining.share = Math.min(1, num(d, 'seq') / this.tail) || this.outlining.share;
+        this.changed();
+      });
+      this.outlined = true;
+    } finally {
+      this.outlining = null;
+      for (const b of left) {
+        if (b.lines) this.understand(b, this.tabs.get(b.tab));
+        else this.thinned = b.bare = true;
+      }
+      this.changed();
+    }
+  }
+
+  takeOutline(d, events) {
+    const b = d.name === 'batch' && this.tabs.get(d.tab)?.byNumber.get(num(d, 'batch'));
+    if (!b) {
+      const made = this.take(d, events);
+      if (made) this.let(made);
+      return made;
+    }
+    // What was read whole tells more.
+    const whole = b.lines;
+    b.lines ||= events;
+    this.understand(b, this.tabs.get(b.tab));
+    b.lines = whole;
+    b.bare ||= !whole;
+    return b;
+  }
+
+  /** Lets go of what an outline has of a batch; once it is read it is understood anew. */
+  let(b) {
+    this.chars -= b.chars;
+    b.lines = null;
+    b.bare = b.unread = true;
+  }
+
   fill(b, events) {
     b.lines = events;
+    b.unread = false;
     b.chars = events.reduce((sum, e) => sum + e.length, 0);
     this.chars += b.chars;
     if (b.bare) this.restore(b);
@@ -201,11 +258,13 @@ export class Recording extends EventTarget {
     const gone = new Set(this.batches.filter((b) => b.seq < low || b.seq >= high));
     for (const b of gone) {
       if (b.lines) this.chars -= b.chars;
+      b.lines = null;           // a hit of a search may still have it
       this.tabs.get(b.tab).byNumber.delete(b.n);
       this.events -= b.count;
     }
     this.batches = this.batches.filter((b) => !gone.has(b));
     this.marks = this.marks.filter((m) => !gone.has(m.batch));
+    this.outlined &&= !gone.size;
     this.ranges = this.ranges.map(([a, b]) => [Math.max(a, low), Math.min(b, high)]).filter(([a, b]) => a < b);
   }
 
@@ -222,7 +281,8 @@ export class Recording extends EventTarget {
   /** What somebody should know who sees the marks; or nothing. */
   get notice() {
     const out = [];
-    if (!this.complete) out.push(`Read so far: ${Math.round(100 * this.ranges.reduce((n, [a, b]) => n + b - a, 0) / (this.tail || 1))} % of the session. The rest is listed as you go there.`);
+    if (this.outlining) out.push(`Reading what happens in all of it: ${Math.floor(100 * this.outlining.share)} %.`);
+    else if (!this.known) out.push(`Read so far: ${Math.round(100 * this.ranges.reduce((n, [a, b]) => n + b - a, 0) / (this.tail || 1))} % of the session. The rest is listed as you go there.`);
     if (this.thinned) out.push('There is too much to list it all: far from here only pages, errors and the like are.');
     if (this.grain > 1) out.push(`When somebody was there is shown by ${this.grain} seconds.`);
     if (this.tooMany) out.push(`More than ${TABS} tabs or ${GAPS} gaps: the others are left out.`);
@@ -235,6 +295,11 @@ export class Recording extends EventTarget {
     for (const x of this.batches)
       if (x.first !== undefined && x.seq >= a && x.seq < b) [from, to] = [Math.min(from, x.first), Math.max(to, x.last)];
     return [from, to];
+  }
+
+  /** Is what happens in all of it known? */
+  get known() {
+    return this.outlined || this.complete;
   }
 
   get complete() {
@@ -281,11 +346,12 @@ export class Recording extends EventTarget {
     const [from, to] = (d.batch || '').split('-');
     const key = `${d.tab}/${d.batch}/${d.cause}`;
     if (!t || this.gaps.some((g) => g.key === key)) return;
+    const before = t.byNumber.get(from - 1);
     if (this.gaps.length === GAPS) {
       this.tooMany = true;
       return;
     }
-    const gap = { key, tab: d.tab, kind: 'gap', cause: d.cause || 'lost', from: +from, to: +(to || from), events: num(d, 'events'), at: Math.max(t.last, this.first) };
+    const gap = { key, tab: d.tab, kind: 'gap', cause: d.cause || 'lost', from: +from, to: +(to || from), events: num(d, 'events'), at: Math.max(before?.last ?? t.last, this.first) };
     this.gaps.push(gap);
     if (isFinite(gap.at)) this.marks.push(gap);
   }
@@ -548,7 +614,7 @@ export class Recording extends EventTarget {
       if (b.full && (!start || b.first <= at)) start = b;
     }
     // What is between the snapshot and the time must be there, too.
-    if (!start || before && this.covered(start.seq) !== this.covered(before.seq)) return null;
+    if (!start || !this.covered(start.seq) || before && this.covered(start.seq) !== this.covered(before.seq)) return null;
     return { start, batches: this.run(start), early: start.first > at };
   }
 

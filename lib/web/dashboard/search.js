@@ -10,6 +10,7 @@ import { placed, stamp } from './times.js';
 const MOST = 5000;              // hits that are kept
 const SLICE = 8;                // ms of looking at a time
 const PIECE = 256;              // records that are read at a time
+const SEEN = 200000;            // batches that are looked at
 
 export class Search {
   /** @param {() => void} changed is called when there are more hits, or more was looked at */
@@ -17,7 +18,7 @@ export class Search {
     Object.assign(this, { rec, query, changed });
     this.hits = [];             // {batch, index, at}, by their place
     this.count = 0;
-    this.seen = new Set();      // batches
+    this.seen = new Set();      // the first records of batches
     this.reading = null;
     this.whole = false;
     this.timer = 0;
@@ -25,8 +26,8 @@ export class Search {
   }
 
   look(batch, events) {
-    if (this.seen.has(batch)) return;
-    this.seen.add(batch);
+    if (this.seen.has(batch.seq) || this.seen.size === SEEN) return;
+    this.seen.add(batch.seq);
     events.forEach((line, index) => {
       if (!line.toLowerCase().includes(this.query)) return;
       this.count++;
@@ -42,7 +43,7 @@ export class Search {
     this.timer = 0;
     const until = performance.now() + SLICE;
     for (const b of this.rec.batches) {
-      if (!b.lines || this.seen.has(b)) continue;
+      if (!b.lines || this.seen.has(b.seq) || this.seen.size === SEEN) continue;
       this.look(b, b.lines);
       if (performance.now() > until) {
         this.soon();
@@ -58,7 +59,7 @@ export class Search {
     if (this.whole) return 1;
     const read = this.rec.ranges.reduce((n, [from, to]) => n + to - from, 0);
     let missed = 0;
-    for (const b of this.rec.batches) if (!this.seen.has(b)) missed += b.seqs;
+    for (const b of this.rec.batches) if (!b.unread && !this.seen.has(b.seq)) missed += b.seqs;
     return this.rec.tail ? Math.max(0, Math.min(1, (read - missed) / this.rec.tail)) : 1;
   }
 
@@ -76,7 +77,7 @@ export class Search {
         this.changed();
       });
       // What was let go is looked at as it passes.
-      for (let from = 0, b; (b = rec.batches.find((x) => x.seq >= from && !this.seen.has(x)));) {
+      for (let from = 0, b; (b = rec.batches.find((x) => x.seq >= from && !this.seen.has(x.seq)));) {
         const end = await lines(rec.id, b.seq, PIECE, signal, (d, events) => {
           const was = d.name === 'batch' && rec.tabs.get(d.tab)?.byNumber.get(num(d, 'batch'));
           if (was) this.look(was, events);

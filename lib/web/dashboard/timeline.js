@@ -125,7 +125,7 @@ export function timeline(rec, on) {
       c.fill();
     };
     const tabs = [...rec.tabs.values()].sort((a, b) => a.index - b.index);
-    if (!rec.complete) {
+    if (!rec.known) {
       // What was not read yet.
       c.globalAlpha = 0.5;
       box(SIDE, wide - SIDE, rowOf(rec.tabAt(finish())), color('--track'));
@@ -183,7 +183,7 @@ export function timeline(rec, on) {
     }
     // What is loaded.
     c.fillStyle = color('--track-busy');
-    if (!rec.complete)
+    if (!rec.known)
       for (const [a, b] of rec.spans) c.fillRect(x(a), tall - 4, Math.max(2, x(b) - x(a)), 2);
   }
 
