@@ -624,6 +624,11 @@ export class Recording extends EventTarget {
     return this.batches.filter((b) => b.tab === start.tab && b.seq >= start.seq && (!range || b.seq < range[1]));
   }
 
+  /** Is there a batch of the tab that a time is in? */
+  within(tab, at) {
+    return this.batches.some((b) => b.tab === tab && b.lines && b.first <= at && at <= b.last);
+  }
+
   /** Is what happens at a time, in whatever tab, loaded? */
   loaded(at) {
     let before, after;

@@ -351,7 +351,8 @@ export function watch(id, app) {
     try {
       const { next, tail } = await rec.reach(t, chosen === 'auto' ? undefined : chosen, signal, { past, came() {
         // What is needed for the picture came first.
-        if (!drawn && (drawn = rec.loaded(at) && !!rec.window(tabNow(), at))) {
+        const tab = tabNow();
+        if (!drawn && (drawn = (rec.within(tab, at) || rec.loaded(at)) && !!rec.window(tab, at))) {
           shown = null;
           show();
         }
