@@ -1,24 +1,33 @@
 // A long session in a real browser: node seek.mjs VIEW ID CALLS PID, where CALLS
 // is what tests/count-proxy.mjs writes and PID the server's. Prints when there
-// is a first frame, how long it takes to another place, what that reads, and
-// what memory it takes.
+// is a first frame in a browser that was just started, how long it takes to
+// another place, what that reads, and what memory it takes.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const { chromium } = createRequire(new URL('../browser/package.json', import.meta.url))('playwright-core');
 const [view, id, calls, pid] = process.argv.slice(2);
 const SEEKS = 20, PLAY = 60e3;
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
-const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 
 const reads = () => readFileSync(calls, 'utf8').split('\n').filter((l) => /^GET .*\/records(\?|$)/.test(l)).length;
 const rss = () => Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 const at = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * q))];
 
-/** A page that counts what of the recording comes over the wire, and its heap. */
+/**
+ * A page in a browser of its own, that counts what of the recording comes over
+ * the wire, and its heap. `ms` is when the first frame of the recording had
+ * been handed to the screen, from the beginning of the navigation.
+ */
 async function open(hash) {
+  const browser = await launch();
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const page = await context.newPage();
+  await page.goto('about:blank');
+  await page.addInitScript(() => addEventListener('message', (e) => {
+    if (e.data?.op === 'opened' && window === top) requestAnimationFrame(() => setTimeout(() => performance.mark('frame')));
+  }));
   const cdp = await context.newCDPSession(page);
   const wanted = new Set();
   const seen = { bytes: 0, requests: 0, heap: 0 };
@@ -35,10 +44,9 @@ async function open(hash) {
     return usedSize;
   };
   seen.collect = () => cdp.send('HeapProfiler.collectGarbage');
-  const start = performance.now();
   await page.goto(`${view}/?id=${id}${hash}`, { waitUntil: 'commit' });
-  await page.waitForSelector('.stage[data-opened]');
-  return { page, seen, ms: performance.now() - start };
+  const ms = await (await page.waitForFunction(() => performance.getEntriesByName('frame')[0]?.startTime)).jsonValue();
+  return { page, seen, ms, end: () => browser.close() };
 }
 
 const kb = (n) => (n / 1000).toFixed(0);
@@ -56,14 +64,13 @@ for (const [name, hash] of [['open at the start', ''], ['open in the middle', `#
     ms.push(o.ms);
     bytes.push(o.seen.bytes);
     n.push(reads() - before);
-    await o.page.close();
+    await o.end();
     await sleep(300);
   }
-  // The first has nothing in its cache.
-  row(name, ms.slice(1), bytes.slice(1), n.slice(1));
+  row(name, ms, bytes, n);
 }
 
-const { page, seen } = await open('#t=0');
+const { page, seen, end } = await open('#t=0');
 const ms = [], bytes = [], n = [];
 let random = 20261124;
 for (let i = 0; i < SEEKS; i++) {
@@ -99,4 +106,4 @@ const most = seen.heap;
 await seen.collect();
 console.log(`a minute at 16 times, ${from.split(' ')[0]} to ${to}: ${(most / 1048576).toFixed(0)} at most, ${(await seen.sample() / 1048576).toFixed(0)} in use`);
 console.log(`sse-bridge: ${rss().toFixed(1)} MiB at most`);
-await browser.close();
+await end();
