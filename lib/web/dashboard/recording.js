@@ -41,7 +41,7 @@ export class Recording extends EventTarget {
     this.tail = info.records || 0;
     this.tabs = new Map();      // tab: {name, first, last, byNumber, labels}
     this.marks = [];            // {at, tab, kind, ...}, by time
-    this.active = [];           // [second, tab], by time: somebody was there
+    this.active = [];           // [second, tab, ms], by time: somebody was there
     this.spans = [];            // [from, to], times that have been read
     this.grain = 1;             // how many seconds each of them stands for
     this.gaps = [];
@@ -68,7 +68,7 @@ export class Recording extends EventTarget {
       this.marks.sort((a, b) => a.at - b.at);
       do {
         for (const a of this.active) a[0] -= a[0] % this.grain;
-        this.active = this.active.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1))
+        this.active = this.active.sort((a, b) => a[0] - b[0] || a[2] - b[2])
           .filter((a, i, all) => !i || a[0] !== all[i - 1][0] || a[1] !== all[i - 1][1]);
       } while (this.active.length > ACTIVE && (this.grain *= 2));
       [...this.tabs.values()].sort((a, b) => a.first - b.first).forEach((t, i) => { t.index = i; });
@@ -460,7 +460,7 @@ export class Recording extends EventTarget {
           if (USER.has(d.source)) {
             const second = Math.floor(at / 1000);
             const last = this.active[this.active.length - 1];
-            if (!last || last[0] !== second || last[1] !== t.name) this.active.push([second, t.name]);
+            if (!last || last[0] !== second || last[1] !== t.name) this.active.push([second, t.name, at]);
           }
           if (d.source === 2 && CLICK[d.type]) mark('click', { text: CLICK[d.type], on: t.labels.get(d.id), x: d.x, y: d.y });
           else if (d.source === 5) {
@@ -576,10 +576,9 @@ export class Recording extends EventTarget {
   /** The tab in which somebody was, at a time. */
   tabAt(at) {
     let low = 0, high = this.active.length;
-    const second = at / 1000;
     while (low < high) {
       const mid = low + high >> 1;
-      if (this.active[mid][0] <= second) low = mid + 1;
+      if (this.active[mid][2] <= at) low = mid + 1;
       else high = mid;
     }
     if (low) return this.active[low - 1][1];
@@ -624,9 +623,9 @@ export class Recording extends EventTarget {
     return this.batches.filter((b) => b.tab === start.tab && b.seq >= start.seq && (!range || b.seq < range[1]));
   }
 
-  /** Is there a batch of the tab that a time is in? */
-  within(tab, at) {
-    return this.batches.some((b) => b.tab === tab && b.lines && b.first <= at && at <= b.last);
+  /** Is there a batch of the tab that is from one time on to another? */
+  within(tab, from, to) {
+    return this.batches.some((b) => b.tab === tab && b.lines && b.first <= from && to <= b.last);
   }
 
   /** Is what happens at a time, in whatever tab, loaded? */

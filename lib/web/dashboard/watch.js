@@ -17,6 +17,7 @@ import { IDLE, timeline } from './timeline.js';
 
 const SPEEDS = [0.5, 1, 2, 4, 8, 16];
 const WINDOW_CHARS = 12 << 20;  // above this the player is given a new window
+const SNAPSHOT_LATE = 1000;     // ms for which a page that began waits for its snapshot
 const HAND_AHEAD = 15e3;        // ms of events that the player holds in advance
 const SKIP_RATE = 60;           // at most so many times the real speed,
 const SKIP_JUMP = 60e3;         // and what is longer is not played at all
@@ -203,8 +204,9 @@ export function watch(id, app) {
     }
     const my = ++gen;
     opened = false;
-    // The rest of it comes once this is to be seen.
-    const part = w.batches.filter((b) => b === w.start || b.first === undefined || b.first <= at);
+    // The rest of it comes once this is to be seen; a page's snapshot may be in the next batch.
+    const then = w.batches.findIndex((b) => b !== w.start && b.first > at + SNAPSHOT_LATE);
+    const part = then < 0 ? w.batches : w.batches.slice(0, then + 1);
     if (part.some((b) => !b.lines)) await rec.refill(part, signal);
     if (my !== gen) return;
     const sent = new Set(part);
@@ -352,7 +354,7 @@ export function watch(id, app) {
       const { next, tail } = await rec.reach(t, chosen === 'auto' ? undefined : chosen, signal, { past, came() {
         // What is needed for the picture came first.
         const tab = tabNow();
-        if (!drawn && (drawn = (rec.within(tab, at) || rec.loaded(at)) && !!rec.window(tab, at))) {
+        if (!drawn && (drawn = (rec.within(tab, at, at + SNAPSHOT_LATE) || rec.loaded(at + SNAPSHOT_LATE)) && !!rec.window(tab, at))) {
           shown = null;
           show();
         }
