@@ -396,6 +396,25 @@ listens there, or choose another place by RR_S2_PORT" ]
 	[ "$(rr ls | wc -l)" = 1 ]
 }
 
+@test "rr import: on a terminal it says how far it is" {
+	local id file=$DATA/fixture-iframe.ndjson
+	new_basin
+	mkfifo in
+	start script -qfec 'rr import - <in' seen
+	local script=$pid
+	exec {half}>in
+	cat "$file" >&"$half"
+	wait_until 20 grep -aq ' records stored' seen
+	exec {half}>&-
+	ended "$script" 30
+	id=$(rr ls -j | jq -r '.sessions[0].id')
+	grep -aq "$id" seen
+	rr cat "$id" | cmp - "$file"
+	# In a pipe it is silent.
+	rr import "$file" >out 2>err
+	[ "$(wc -l <out) $(wc -c <err)" = '1 0' ]
+}
+
 @test "rr import: a copy of a session is equal" {
 	local id copy
 	new_basin

@@ -41,8 +41,10 @@ await Promise.all([
     plugins: [lean] }),
   build({ ...common, entryPoints: ['dashboard/early.js'], outdir: out, format: 'iife', target: ['es2022'] }),
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
+  build({ ...common, entryPoints: { local: 'export/local.js' }, outdir: out, format: 'esm', target: ['es2022'] }),
+  build({ ...common, entryPoints: { local: 'export/player.css' }, outdir: out, target: ['es2022'] }),
 ]);
-for (const file of ['dashboard/index.html', 'dashboard/player.html', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
+for (const file of ['dashboard/index.html', 'dashboard/player.html', 'export/local.html', 'export/local.html.csp', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
 copyFileSync(join(here, 'rr.d.ts'), join(out, 'rr.d.mts'));     // what TypeScript looks for beside rr.mjs
 // The player for whoever lets one session load its pictures, styles and fonts
@@ -53,13 +55,13 @@ for (const [from, to] of [['dashboard/player.html', 'player-remote.html'], ['csp
   writeFileSync(join(out, to), remotely(readFileSync(join(here, from), 'utf8')));
 
 // Both servers send FILE.gz in the place of FILE.
-for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'early.js', 'app.js', 'app.css', 'player.js', 'player.css'])
+for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'early.js', 'app.js', 'app.css', 'player.js', 'player.css', 'local.js', 'local.css'])
   writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));
 
 // The head of an exported recording: a page whose one script is in it, and
 // whose policy allows that script and nothing from anywhere. The recording is
 // put behind it, by rr-export.
-const page = await build({ ...common, entryPoints: ['export/page.js', 'export/page.css'], outdir: out, format: 'iife', target: ['es2022'], write: false });
+const page = await build({ ...common, entryPoints: ['export/page.js', 'export/player.css'], outdir: out, format: 'iife', target: ['es2022'], write: false });
 const [script, style] = ['.js', '.css'].map((ext) => page.outputFiles.find((f) => f.path.endsWith(ext)).text);
 // What would end or confuse the element that the text is in.
 if (/<!--|<\/?script/i.test(script) || /<\//.test(style)) throw new Error('export: the text cannot stand in HTML');

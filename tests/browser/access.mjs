@@ -53,7 +53,7 @@ await test(async (rig) => {
   // Out, and in as somebody who may.
   await page.goto(view);
   await page.waitForSelector('.sessions a');
-  assert.equal(await page.locator('.files').count(), 0);
+  assert.match(await page.textContent('.files'), /plays here when it is dropped on this page; it is sent nowhere\.$/);
   await page.click('.who');
   await page.waitForSelector('.login');
   assert.deepEqual(await context.cookies(), []);
@@ -94,6 +94,7 @@ await test(async (rig) => {
   await page.click('[aria-label="Share"]');
   await page.fill('#share-from', '4.0');
   assert.ok(await page.isChecked('#share-part'));
+  assert.match(await page.textContent('#share-part-says'), /What is recorded after the link was made is not in it either, even if the session goes on\./);
   await page.fill('#share-to', 'soon');
   await page.click('dialog .solid');
   await until('a word', async () => (await page.textContent('dialog .wrong')).includes('“soon” is no time'));

@@ -2,10 +2,11 @@
 // watched: they play, and ask nobody for anything.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import net from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { assert, test, until } from './harness.mjs';
+import { accessible, assert, test, until } from './harness.mjs';
 
 const data = new URL('../data/', import.meta.url).pathname;
 const T = 1767225600000;
@@ -164,6 +165,62 @@ await test(async (rig) => {
   const cut = await viewer.newPage();
   await cut.goto(pathToFileURL(put('cut.html', text.slice(0, -2000) + '</script>\n')).href);
   await until('a word about it', async () => /cannot be played.*not be whole/.test(await cut.textContent('.note')));
+
+  // The same files, and lines, plain or in gzip, opened in the dashboard: the
+  // same player, and nothing but the dashboard's own files is asked for.
+  const local = await viewer.newPage();
+  const sent = [];
+  local.on('request', (r) => r.method() === 'GET' && r.url().startsWith(rig.view) || /^(blob|data|about):/.test(r.url()) || sent.push(`${r.method()} ${r.url()}`));
+  local.on('requestfailed', (r) => r.failure().errorText === 'csp' && sent.splice(sent.indexOf(`GET ${r.url()}`), 1));
+  local.on('dialog', () => asked.push('a dialog'));
+  await local.goto(rig.view);
+  await local.waitForSelector('.files');
+  await local.click('.top .open');
+  await local.waitForSelector('.zone');
+  await accessible(local, 'open a file');
+  if (process.env.SHOTS) await local.screenshot({ path: join(process.env.SHOTS, 'open.png') });
+  const inside = () => local.frames().find((f) => f.url() === `${rig.view}/local.html`);
+  const plays = async (given, state = 'ready') => {
+    await local.goto(`${rig.view}/?file`);
+    await local.setInputFiles('.zone input', given);
+    await local.waitForSelector('iframe.local');
+    await until(`${given}: ${state}`, async () => await inside()?.evaluate(() => document.body.dataset.state) === state);
+    return inside();
+  };
+  let f = await plays(file);
+  assert.deepEqual(await f.evaluate(() => [recording.first, recording.last, recording.gaps]), [first, last, 0]);
+  await local.keyboard.press('5');
+  await until('the middle', async () => Math.abs(await time(f) - (last - first) / 2) < 2);
+  await accessible(local, 'a file');
+  if (process.env.SHOTS) await local.screenshot({ path: join(process.env.SHOTS, 'opened.png') });
+  const at = last - 1000, html = (x) => x.evaluate((t) => recording.seek(t).then(() => document.querySelector('.layer:not(.next) iframe').contentDocument.documentElement.outerHTML), at);
+  const want = await html(f);
+  for (const given of [join(data, 'real-hogflix-four-pages.ndjson'), put('four.gz', gzipSync(four)), put('four.json', `[${events.map((e) => JSON.stringify(e)).join(',\n')}]`)])
+    assert.equal(await html(await plays(given)), want, given);
+  f = await plays(evil);
+  assert.match(await drawn(f), /hostile/);
+  await local.keyboard.press(' ');
+  await until('its end', async () => await time(f) === 2000);
+  for (const x of local.frames()) if (x.url() && !x.url().startsWith('chrome-error:')) assert.equal(await x.evaluate(() => window.pwned), undefined, x.url());
+  for (const [name, text, why] of [['cut.gz', gzipSync(four).subarray(0, 3000), /not be whole/], ['a.html', '<!doctype html>\n<script>parent.pwned = 1</script>\n', /not be whole|no event/],
+    ['a.txt', 'some text\n', /neither lines of events nor a page/], ['empty', '', /neither/], ['none', '{"a":1}\n', /no event in it/]]) {
+    f = await plays(put(name, text), 'bad');
+    assert.match(await f.textContent('.note'), why, name);
+  }
+  // Dropped on the list.
+  await local.goto(rig.view);
+  await local.waitForSelector('.files');
+  await local.evaluate((text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], 'dropped.ndjson'));
+    for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }, four.toString());
+  await until('that it plays', async () => await inside()?.evaluate(() => document.body.dataset.state) === 'ready');
+  assert.equal(await html(inside()), want);
+  await local.keyboard.press('Escape');
+  await local.waitForSelector('.sessions a');
+  assert.deepEqual(sent, [], 'sent by the dashboard');
+  await local.close();
 
   await new Promise((r) => setTimeout(r, 500));
   assert.deepEqual(asked, [], 'requests');

@@ -2,6 +2,7 @@
 
 import { onLogin, share } from './api.js';
 import { h, icon } from './dom.js';
+import { filePage } from './file.js';
 import { list } from './list.js';
 import { identify, loginPage, me, whoButton } from './login.js';
 import { LEGEND, sample } from './timeline.js';
@@ -67,6 +68,11 @@ const app = {
     history.pushState(null, '', `?id=${encodeURIComponent(id)}`);
     route();
   },
+  /** Plays a file that somebody has, or asks for one. */
+  file(file) {
+    history.pushState(null, '', '?file');
+    route(file);
+  },
   toast(text) {
     const el = h('.toast', {}, text);
     toasts.append(el);
@@ -90,14 +96,17 @@ function show(name, made) {
 function gate() {
   if (share || document.body.dataset.page === 'login') return;
   shown = undefined;
-  show('login', loginPage(route));
+  show('login', loginPage(() => route()));
 }
 
-function route() {
-  const id = new URLSearchParams(location.search).get('id');
-  if (page && id === shown) return;     // only the moment has changed
-  shown = id;
-  show(id ? 'watch' : 'list', id ? watch(id, app) : list(app));
+function route(file) {
+  const asked = new URLSearchParams(location.search), id = asked.get('id');
+  const what = id || (asked.has('file') ? 'file' : '');
+  if (page && what === shown) return;   // only the moment has changed
+  shown = what;
+  if (id) show('watch', watch(id, app));
+  else if (what) show('file', filePage(app, file));
+  else show('list', list(app));
 }
 
 // The head of the page is in its HTML, so that it is seen before this is read.
@@ -109,9 +118,13 @@ head.querySelector('.brand').addEventListener('click', (e) => {
 });
 const helpButton = h('button.tool', { title: 'Keys (?)', 'aria-label': 'Keys', onclick: help }, icon('help'));
 
-head.append(h('.spacer'), who, helpButton, themeButton);
+head.append(h('.spacer'), h('a.tool.open', { href: '?file', title: 'Open a file: it plays here, and is sent nowhere', onclick(e) {
+  if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+  e.preventDefault();
+  app.file();
+} }, icon('open'), h('span', {}, 'Open a file')), who, helpButton, themeButton);
 document.body.append(content, toasts);
-addEventListener('popstate', route);
+addEventListener('popstate', () => route());
 addEventListener('keydown', (e) => {
   if (e.key === '?' && !e.target.matches('input, textarea') && !document.querySelector('dialog[open]')) help();
 });

@@ -18,6 +18,7 @@ export function h(spec, props, ...children) {
 }
 
 const PATHS = {
+  open: 'M3 18V6h6l2 2.500h9V18z',
   play: 'M7 4.5v15l12.5-7.5z', pause: 'M6 4.5h4v15H6zM14 4.5h4v15h-4z',
   back: 'M15 5l-7 7 7 7', full: 'M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5',
   panel: 'M3 5h18v14H3zM15 5v14', sun: 'M12 4V2M12 22v-2M4 12H2M22 12h-2M6 6 4.6 4.6M19.4 19.4 18 18M18 6l1.4-1.4M4.6 19.4 6 18M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0z',

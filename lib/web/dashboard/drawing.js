@@ -154,7 +154,7 @@ export class Drawing {
   }
 
   destroy() {
-    this.replayer.destroy();
+    this.replayer?.destroy();
     this.root.remove();
   }
 }

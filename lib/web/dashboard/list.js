@@ -4,6 +4,7 @@ import * as api from './api.js';
 import { deletions } from './delete.js';
 import { ago, bytes, h, icon, place, span, visible, when } from './dom.js';
 import { ending } from './ends.js';
+import { drops } from './file.js';
 import { may } from './login.js';
 
 const PAGE = 50;
@@ -14,9 +15,9 @@ const CATCH_UP = 4;             // pages, after which the list begins anew
 
 /** Conditions, as they stand in this page's address and in the list's. */
 const FIELDS = [
-  ['user', 'User', 'text', 'Exactly'], ['source', 'Source', 'text', 'Exactly'], ['url', 'Page', 'text', 'Part of its address'],
+  ['user', 'User', 'text', 'Exactly'], ['source', 'Source', 'text', 'Exactly'], ['url', 'Page', 'text', 'Part of it'],
   ['since', 'Since', 'date'], ['until', 'Before', 'date'],
-  ['min', 'At least', 'number', 'seconds'], ['max', 'At most', 'number', 'seconds'], ['active', 'Active', 'number', 'seconds at least'],
+  ['min', 'At least', 'number', 'seconds'], ['max', 'At most', 'number', 'seconds'], ['active', 'Active', 'number', 'seconds or more'],
   ['errors', 'Errors', 'number', 'at least'], ['rage', 'Rage clicks', 'number', 'at least'], ['dead', 'Dead clicks', 'number', 'at least'],
 ];
 
@@ -55,8 +56,8 @@ export function list(app) {
   // Those that the conditions hold for, all of them: never everything.
   const deleteButton = h('button.danger', { hidden: true, onclick: () => deletions(where(), said(), app, anew) }, icon('trash', 15), 'Delete these');
   const progress = h('.progress', { role: 'status', hidden: true });
-  const files = may('delete') && h('p.soft.files', {}, 'A recording in a file is put here by ', h('code', {}, 'rr import FILE'), ', where rrpipe runs.');
-  const root = h('main.list', {}, h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, deleteButton, count), fields, progress, note, rows, moreButton, ...files ? [files] : []);
+  const files = h('p.soft.files', {}, 'A recording in a file plays here when it is dropped on this page; it is sent nowhere.', may('delete') && [' To put one into this list: ', h('code', {}, 'rr import FILE'), ', where rrpipe runs.']);
+  const root = h('main.list', {}, h('h1.heard', {}, 'Sessions'), h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, deleteButton, count), fields, progress, note, rows, moreButton, files);
   document.title = 'Sessions · rrpipe';
 
   function remember() {
@@ -311,6 +312,7 @@ export function list(app) {
     }
   }, { signal });
 
+  drops((file) => app.file(file), signal);
   skeleton();
   look();
 

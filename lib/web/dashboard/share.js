@@ -29,7 +29,7 @@ export function shareDialog(id, app, known) {
       choose();
     } });
   const from = known && time('from', 'From', known.at - known.begin), to = known && time('to', 'To', known.end - known.begin);
-  const says = h('p.soft', { id: 'share-part-says', hidden: true }, 'Nothing else of the session is shown: not what came before or after, not who it was, not what is still to come. ' +
+  const says = h('p.soft', { id: 'share-part-says', hidden: true }, 'Nothing else of the session is shown: not what came before or after, not who it was. What is recorded after the link was made is not in it either, even if the session goes on. ' +
     'So that its first moment can be drawn, the page’s last snapshot before it goes along, with what changed on the page since.');
   function choose() {
     says.hidden = !part.checked;

@@ -1,7 +1,6 @@
 /**
- * The recording that is in this file: the gzip of event lines and directives
- * (rr-lines(5)), as base64 in script elements that are no scripts. Events stay
- * text until they are to be drawn.
+ * A recording, read as a whole from its lines: those of events, and directives
+ * (rr-lines(5)). Events stay text until they are to be drawn.
  */
 
 import { directive, unpack } from '../dashboard/lines.js';
@@ -10,35 +9,13 @@ import { bounds, placed, settle } from '../dashboard/times.js';
 const SMALL = 16384;            // characters of an event that is looked into
 const USER = new Set([1, 2, 3, 5, 6, 12]);
 const MARKS = 5000;
+const TABS = 200;
+const ACTIVE = 1e6;             // seconds in which somebody did something
+const PIECE = 256 << 10;        // characters of a batch, of events that stand in none
+const TURN = 25;                // ms, after which others may have theirs
 
-/** The lines, one by one; what was read leaves the document. */
-export async function* lines(elements) {
-  let i = 0;
-  const source = new ReadableStream({
-    pull(to) {
-      if (i === elements.length) return to.close();
-      const el = elements[i++];
-      to.enqueue(Uint8Array.from(atob(el.textContent), (c) => c.charCodeAt(0)));
-      el.remove();
-    },
-  });
-  const reader = source.pipeThrough(new DecompressionStream('gzip')).pipeThrough(new TextDecoderStream()).getReader();
-  let parts = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    let from = 0, to;
-    while ((to = value.indexOf('\n', from)) >= 0) {
-      parts.push(value.slice(from, to));
-      yield parts.join('');
-      parts = [];
-      from = to + 1;
-    }
-    parts.push(value.slice(from));
-  }
-  const rest = parts.join('');
-  if (rest) yield rest;
-}
+/** Lets the browser draw, and hear who clicks. */
+export const others = () => new Promise((resolve) => setTimeout(resolve));
 
 export function event(text) {
   try {
@@ -65,23 +42,37 @@ export class Recording {
   last = -Infinity;
   events = 0;
 
-  async read(elements) {
-    let batch;
-    for await (const line of lines(elements)) {
+  /** @param {AsyncIterable<string>} lines */
+  async read(lines) {
+    let batch, bare = 0, page = false, since = performance.now();
+    const end = async () => {
+      if (batch) await this.take(batch);
+      batch = null;
+    };
+    for await (const line of lines) {
       if (line[0] === '{' || line[0] === '"') {
-        if (!batch) batch = { tab: '0', lines: [] };
+        // Where none are marked, a page begins one: what is drawn from it is found then.
+        const type = batch && bare === 0 ? 0 : kind(line);
+        if (batch && bare && (type === 4 || type === 2 && !page || bare > PIECE)) await end();
+        if (!batch) [batch, bare] = [{ tab: '0', lines: [] }, 1];
+        if (bare) bare += line.length;
+        page = type === 4;
         batch.lines.push(line);
-        continue;
+      } else if (line[0] === ':') {
+        const d = directive(line);
+        if (d.name === 'batch') {
+          await end();
+          [batch, bare] = [{ tab: d.tab, time: Number(d.time), lines: [], full: / flags=\S*full/.test(line) }, 0];
+        } else if (d.name === 'end') await end();
+        else if (d.name === 'gap') this.gap(d);
+        else if (d.name === 'meta') Object.assign(this.meta, d.json);
       }
-      const d = directive(line);
-      if (line.startsWith(':batch ')) batch = { tab: d.tab, time: Number(d.time), lines: [], full: / flags=\S*full/.test(line) };
-      else if (line.startsWith(':end')) {
-        if (batch) await this.take(batch);
-        batch = null;
-      } else if (line.startsWith(':gap ')) this.gap(d);
-      else if (line.startsWith(':meta ')) Object.assign(this.meta, d.json);
+      if (performance.now() - since > TURN) {
+        await others();
+        since = performance.now();
+      }
     }
-    if (batch) await this.take(batch);
+    await end();
     this.marks.sort((a, b) => a.at - b.at);
     this.active.sort((a, b) => a[0] - b[0]);
     return this;
@@ -89,6 +80,7 @@ export class Recording {
 
   tab(name) {
     let t = this.tabs.get(name);
+    if (!t && this.tabs.size === TABS) throw new Error(`it has more than ${TABS} tabs`);
     if (!t) this.tabs.set(name, t = { name, first: Infinity, last: -Infinity, shift: 0, time: undefined, segments: [] });
     return t;
   }
@@ -117,7 +109,7 @@ export class Recording {
       const small = text.length < SMALL, e = small ? event(text) : null;
       if (small && !e) continue;
       if (e) this.look(e, placed(e.timestamp, part), t);
-      if (e ? e.type === 2 : /^\{[^{]*"type":\s*2\b/.test(text) || /"type":\s*2,"timestamp":\s*[\d.]+\}?\s*$/.test(text)) b.full = true;
+      if (e ? e.type === 2 : kind(text) === 2) b.full = true;
     }
     const now = t.segments[t.segments.length - 1];
     if (b.full && told) t.segments.push({ tab: t.name, first: part.first, batches: [part] });
@@ -138,7 +130,7 @@ export class Recording {
     } else if (e.type === 5 && d.tag === 'rr.error') this.mark(at, 'error', d.payload && d.payload.message || 'Error');
     else if (e.type === 3 && USER.has(d.source)) {
       const second = Math.floor(at / 1000), was = this.active[this.active.length - 1];
-      if (!was || was[0] !== second || was[1] !== t.name) this.active.push([second, t.name]);
+      if (this.active.length < ACTIVE && (!was || was[0] !== second || was[1] !== t.name)) this.active.push([second, t.name]);
       if (d.source === 2 && d.type === 2) this.mark(at, 'click', 'Click');
     }
   }
@@ -177,4 +169,12 @@ export class Recording {
     for (const s of t.segments) if (s.first <= at) found = s;
     return found || null;
   }
+}
+
+/** The type of an event, by its text; of a packed one it cannot be told. */
+function kind(text) {
+  if (text[0] !== '{') return 0;
+  if (text.length < SMALL) return event(text)?.type;
+  const m = /^\{[^{]*"type":\s*(\d)\b/.exec(text.slice(0, 200)) || /"type":\s*(\d),"timestamp":\s*[\d.]+\}?\s*$/.exec(text.slice(-200));
+  return m ? +m[1] : 0;
 }
