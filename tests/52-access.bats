@@ -104,6 +104,7 @@ link() {
 	)
 	local columns=(none wrong link part view delete admin viewer boss
 	    proxy stranger)
+	# Of wrong ones only ten are heard in a minute.
 	while read -r method path want; do
 		column=0
 		for want in $want; do
@@ -121,7 +122,7 @@ link() {
 	GET /api/sessions/changes?from=0&/live? 401 - 401 401 200 200 200 200 200 200 401
 	GET /api/sessions/$id 401 401 200 200 200 200 200 200 200 200 401
 	GET /api/sessions/$id/lines 401 401 200 200 200 200 200 200 200 200 401
-	GET /api/sessions/$id/outline 401 401 200 403 200 200 200 200 200 200 401
+	GET /api/sessions/$id/outline 401 - 200 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/live?from=0 401 401 200 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/export 401 401 403 403 200 200 200 200 200 200 401
 	GET /api/sessions/$id/export?format=html 401 - 403 403 200 200 200 200 200 200 401
