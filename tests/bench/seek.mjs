@@ -20,8 +20,9 @@ const at = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1
  * the wire, and its heap. `ms` is when the first frame of the recording had
  * been handed to the screen, from the beginning of the navigation.
  */
-async function open(hash) {
-  const browser = await launch();
+async function open(hash, browser = null) {
+  const own = !browser;
+  browser ??= await launch();
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const page = await context.newPage();
   await page.goto('about:blank');
@@ -46,21 +47,24 @@ async function open(hash) {
   seen.collect = () => cdp.send('HeapProfiler.collectGarbage');
   await page.goto(`${view}/?id=${id}${hash}`, { waitUntil: 'commit' });
   const ms = await (await page.waitForFunction(() => performance.getEntriesByName('frame')[0]?.startTime)).jsonValue();
-  return { page, seen, ms, end: () => browser.close() };
+  return { page, seen, ms, end: () => own ? browser.close() : context.close() };
 }
 
 const kb = (n) => (n / 1000).toFixed(0);
-console.log('                      p50 ms   p90 ms    p50 KB   p90 KB  S2 reads');
-const row = (name, ms, bytes, n) => console.log(name.padEnd(20), ...[at(ms, 0.5).toFixed(0), at(ms, 0.9).toFixed(0)].map((x) => x.padStart(7)),
+console.log('                        p50 ms   p90 ms    p50 KB   p90 KB  S2 reads');
+const row = (name, ms, bytes, n) => console.log(name.padEnd(22), ...[at(ms, 0.5).toFixed(0), at(ms, 0.9).toFixed(0)].map((x) => x.padStart(7)),
   ...[kb(at(bytes, 0.5)), kb(at(bytes, 0.9))].map((x) => x.padStart(9)), ` ${at(n, 0.5)} to ${Math.max(...n)}`);
 
 const info = await (await fetch(`${view}/api/sessions/${id}`)).json();
 const long = info.last - (info.first ?? info.last - info.duration);
-for (const [name, hash] of [['open at the start', ''], ['open in the middle', `#t=${Math.round(long / 2)}`]]) {
+const middle = `#t=${Math.round(long / 2)}`, used = await launch();
+await (await open('', used)).end();
+for (const [name, hash, browser] of [['open at the start', ''], ['open in the middle', middle],
+  ['the start, browser up', '', used], ['the middle, browser up', middle, used]]) {
   const ms = [], bytes = [], n = [];
   for (let i = 0; i < 7; i++) {
     const before = reads();
-    const o = await open(hash);
+    const o = await open(hash, browser);
     ms.push(o.ms);
     bytes.push(o.seen.bytes);
     n.push(reads() - before);
@@ -69,6 +73,7 @@ for (const [name, hash] of [['open at the start', ''], ['open in the middle', `#
   }
   row(name, ms, bytes, n);
 }
+await used.close();
 
 const { page, seen, end } = await open('#t=0');
 const ms = [], bytes = [], n = [];

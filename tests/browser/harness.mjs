@@ -251,6 +251,9 @@ class Rig {
     for (const p of context.pages().filter((p) => p.url().startsWith(this.demo)))
       await p.evaluate(() => {
         rr.pause();
+        // Where the mouse was rrweb tells half a second later, now to nobody.
+        const [origin, tab, now, list] = window.__emitted(), was = [origin, tab, now, [...list]];
+        window.__emitted = () => was;
         return rr.flush();
       });
     const emitted = await this.emitted(context);
