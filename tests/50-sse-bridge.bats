@@ -873,7 +873,11 @@ starts_are() {
 		start curl -s -o /dev/null --limit-rate 10 -H "$from.3" "$path/lines"
 	done
 	commands_are() { [[ $(pgrep -P "$bridge" -xc yes) -eq $1 ]]; }
-	wait_until 5 commands_are 8
+	wait_until 20 commands_are 8 || {
+		pgrep -P "$bridge" -a >&2 || :
+		tail "$log" >&2
+		return 1
+	}
 	start curl -s -o other --limit-rate 1M -H "$from.4" "$path/lines"
 	wait_until 5 test -s other
 	commands_are 9
