@@ -65,7 +65,7 @@ struct http {
 	unsigned nrequests;
 	struct http_conn *adding;	/* for the daemon's notice of it */
 	uint64_t swept;
-	uint64_t seed;
+	uint64_t seed[2];
 	uint16_t counts[BUCKETS];
 };
 
@@ -217,17 +217,21 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* A host has an IPv4 address or half an IPv6 one. */
+uint64_t
+http_address_hash(const struct http_address *a, const uint64_t seed[2])
+{
+	uint64_t high, low = 0;
+
+	memcpy(&high, a->ip, 8);
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a->ip))
+		memcpy(&low, a->ip + 8, 8);
+	return mix(mix(high + seed[0]) ^ (low + seed[1]));
+}
+
 static unsigned
 bucket_of(const struct http *h, const struct http_address *a)
 {
-	uint64_t x, y;
-
-	memcpy(&x, a->ip, 8);
-	memcpy(&y, a->ip + 8, 8);
-	if (!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a->ip))
-		y = 0;
-	return (unsigned)(mix(mix(x ^ h->seed) ^ y) % BUCKETS);
+	return (unsigned)(http_address_hash(a, h->seed) % BUCKETS);
 }
 
 struct forwarded {
@@ -1007,7 +1011,7 @@ http_new(const struct http_program *program, const struct http_limits *limits)
 	h->limits = *limits;
 	h->listening = true;
 	LIST_INIT(&h->conns);
-	if (getrandom(&h->seed, sizeof(h->seed), 0) != sizeof(h->seed) ||
+	if (getrandom(h->seed, sizeof(h->seed), 0) != sizeof(h->seed) ||
 	    (h->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1) {
 		free(h);
 		return NULL;

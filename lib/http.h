@@ -192,6 +192,13 @@ bool http_from_proxy(const struct http_request *);
  */
 bool http_same_client(const struct http_request *, const struct http_request *);
 
+/*
+ * A hash of such a client; what it is without knowing the seed, 16 random
+ * bytes, nobody can tell.
+ */
+uint64_t http_address_hash(const struct http_address *,
+    const uint64_t seed[2]);
+
 /* True if it is this machine's own: loopback, or a socket file without one. */
 bool http_address_is_local(const struct http_address *);
 

@@ -56,33 +56,11 @@ limiter_free(struct limiter *l)
 	free(l);
 }
 
-static uint64_t
-mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9u;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
-static uint64_t
-address_hash(const struct limiter *l, const struct http_address *a)
-{
-	static const unsigned char v4[12] = { [10] = 0xff, 0xff };
-	uint64_t high, low = 0;
-
-	memcpy(&high, a->ip, 8);
-	if (memcmp(a->ip, v4, 12) == 0)
-		memcpy(&low, a->ip + 8, 8);
-	return mix(mix(high + l->seed[0]) ^ (low + l->seed[1])) | 1;
-}
-
 struct bucket *
 limiter_bucket(struct limiter *l, const struct http_address *a,
     unsigned kind, uint64_t now)
 {
-	uint64_t hash = address_hash(l, a);
+	uint64_t hash = http_address_hash(a, l->seed) | 1;	/* 0: free */
 	struct entry *set = l->entries[(hash >> 32) % SETS], *e = set;
 
 	for (int i = 0; i < WAYS; i++) {
