@@ -197,3 +197,11 @@ setup() {
 	grep -v '^:' minute >got
 	diff <(sed -n '1,3p;5p' rec.ndjson) got
 }
+
+@test "rr-clip: events that stand in no batch" {
+	printf '%s\n' '{"type":2,"data":{},"timestamp":5}' \
+	    '{"type":3,"data":{"source":3},"timestamp":7}' >bare
+	rr-clip 1 9 <bare | cmp - bare
+	run -1 bash -c 'rr-clip 1 9 <bare >/dev/full'
+	[[ $output == 'rr-clip: cannot write to standard output: '* ]]
+}

@@ -97,3 +97,8 @@ setup() {
 	jq -r 'select(.type == 4) | .timestamp, .data.href' \
 	    "$DATA/gen-session-shop.ndjson" | diff - got
 }
+
+@test "rr-outline: a line that is too long is told by its number" {
+	run -65 bash -c '(echo; head -c 67108864 /dev/zero | tr "\0" x) | rr-outline'
+	[ "$output" = 'rr-outline: line 2: it is longer than 64 MiB' ]
+}

@@ -10,6 +10,7 @@
 
 #include "clip.h"
 #include "exits.h"
+#include "filter.h"
 #include "log.h"
 #include "options.h"
 #include "sink.h"
@@ -247,8 +248,10 @@ take_directive(struct clip_run *c, const char *line, size_t len,
 }
 
 static int
-take_line(struct clip_run *c, const char *line, size_t len, const char **why)
+take_line(void *arg, const char *line, size_t len, const char **why)
 {
+	struct clip_run *c = arg;
+
 	if (len == 0)
 		return 0;
 	switch (line[0]) {
@@ -271,35 +274,6 @@ take_line(struct clip_run *c, const char *line, size_t len, const char **why)
 		*why = "it is neither an event nor a directive";
 		return -1;
 	}
-}
-
-static void
-read_lines(struct clip_run *c)
-{
-	struct lines in = LINES_INIT(STDIN_FILENO, LINE_MAX_BYTES);
-	const char *line, *why = NULL;
-	size_t len;
-	int got;
-
-	while (!in.eof) {
-		if (lines_fill(&in) == -1)
-			log_die(EXIT_OTHER, "cannot read standard input: %s",
-			    strerror(errno));
-		while ((got = lines_next(&in, &line, &len)) == 1)
-			if (take_line(c, line, len, &why) == -1)
-				log_die(EXIT_INPUT, "line %llu: %s",
-				    (unsigned long long)in.number, why);
-		if (got == -1)
-			log_die(EXIT_INPUT, "line %llu: it is longer than 64 "
-			    "MiB", (unsigned long long)in.number);
-		if (sink_flush(&c->sink) == -1)
-			log_die_of_output();
-	}
-	if (c->batch.open && !c->batch.bare)
-		log_die(EXIT_INPUT, "the input ends inside a batch");
-	if (c->batch.open)
-		end_batch(c);
-	buf_release(&in.buf);
 }
 
 /* ---- options ---- */
@@ -366,7 +340,13 @@ main(int argc, char *argv[])
 		option_wrong("FROM must be before TO");
 	if (batch_init(&c.batch) == -1)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
-	read_lines(&c);
+	filter_lines(&c.sink, take_line, &c);
+	if (c.batch.open && !c.batch.bare)
+		log_die(EXIT_INPUT, "the input ends inside a batch");
+	if (c.batch.open)
+		end_batch(&c);
+	if (sink_flush(&c.sink) == -1)
+		log_die_of_output();
 	if (c.place)
 		print_place(&c);
 	batch_release(&c.batch);

@@ -5,7 +5,6 @@
  * An event is looked at by itself: what it means for a viewer is for the
  * viewer to say.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "exits.h"
+#include "filter.h"
 #include "lines.h"
 #include "log.h"
 #include "options.h"
@@ -45,19 +45,12 @@ static const char usage_text[] =
     "Of the lines of a recording, print what happened: pages, clicks, inputs,\n"
     "errors, the console, requests; not what the pages looked like.\n";
 
-static void __attribute__((noreturn))
-write_failed(void)
-{
-	log_die(EXIT_OTHER, "cannot write to standard output: %s",
-	    strerror(errno));
-}
-
 static void
 put_line(struct outline *o, const char *line, size_t len)
 {
 	if (sink_add(&o->sink, line, len) == -1 ||
 	    sink_add(&o->sink, "\n", 1) == -1)
-		write_failed();
+		log_die_of_output();
 }
 
 /* A member of an object that is a whole number.  0 or -1. */
@@ -201,40 +194,15 @@ take_directive(struct outline *o, const char *line, size_t len,
 }
 
 static int
-take_line(struct outline *o, const char *line, size_t len, const char **why)
+take_line(void *arg, const char *line, size_t len, const char **why)
 {
+	struct outline *o = arg;
+
 	if (len == 0)
 		return 0;
 	if (line[0] == ':')
 		return take_directive(o, line, len, why);
 	return take_event(o, line, len, why);
-}
-
-static void
-read_lines(struct outline *o)
-{
-	struct lines in = LINES_INIT(STDIN_FILENO, LINE_MAX_BYTES);
-	const char *line, *why = NULL;
-	size_t len;
-	int got;
-
-	while (!in.eof) {
-		if (lines_fill(&in) == -1)
-			log_die(EXIT_OTHER, "cannot read standard input: %s",
-			    strerror(errno));
-		while ((got = lines_next(&in, &line, &len)) == 1)
-			if (take_line(o, line, len, &why) == -1)
-				log_die(EXIT_INPUT, "line %llu: %s",
-				    (unsigned long long)in.number, why);
-		if (got == -1)
-			log_die(EXIT_INPUT, "line %llu: it is longer than 64 "
-			    "MiB", (unsigned long long)in.number + 1);
-		if (sink_flush(&o->sink) == -1)
-			write_failed();
-	}
-	if (o->open)
-		log_die(EXIT_INPUT, "the input ends inside a batch");
-	buf_release(&in.buf);
 }
 
 int
@@ -263,6 +231,8 @@ main(int argc, char *argv[])
 	}
 	if (argc != optind)
 		option_wrong("it takes no arguments");
-	read_lines(&o);
+	filter_lines(&o.sink, take_line, &o);
+	if (o.open)
+		log_die(EXIT_INPUT, "the input ends inside a batch");
 	log_exit_flushed(EXIT_OK);
 }
