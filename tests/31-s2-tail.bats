@@ -439,6 +439,7 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	    '0 ' ]]
 	[[ $(snapshot ':batch tab=2 batch=2 snap=4000' "${full[@]}" :end) == \
 	    '1 ' ]]
+	[[ $(tail_seqs -s snapshot "$uri") == '1 2 3 4 5 tail 6 ' ]]
 	local i
 	{
 		for i in {1..100}; do
@@ -482,9 +483,9 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 	[[ $(tail_seqs -s snapshot "$uri") == '0 1 2 tail 3 ' ]]
 }
 
-@test "a pointer is followed in few and small reads" {
+@test "a pointer is followed in two small reads" {
 	new_stream
-	local i
+	local i port direct=${S2_BASIN_ENDPOINT##*:}
 	{
 		printf '%s\n' ':batch tab=1 batch=1' '{"type":3}' :end \
 		    ':batch tab=1 batch=2' "${full[@]}" :end
@@ -493,6 +494,14 @@ full=('{"type":4,"data":{}}' '{"type":2,"data":{}}')
 			    '{"type":3}' :end
 		done
 	} | rr-frame -m | s2-append "$uri" >/dev/null
+	port=$(free_port)
+	start node "$ROOT/tests/count-proxy.mjs" "$port" "$S2_BASIN_ENDPOINT"
+	wait_until 10 grep -q ready "$pid.out"
+	use_s2 "$port"
+	s2-tail -s snapshot -n 1 "$uri" | seqs >got
+	use_s2 "$direct"
+	[[ $(cat got) == '1 ' ]]
+	[[ $(grep -c '/records?' "$pid.out") -eq 2 ]]
 	# (The leak sanitizer does not work under strace.)
 	ASAN_OPTIONS+=:detect_leaks=0 strace -f -e trace=recvfrom -o trace \
 	    s2-tail -s snapshot -n 1 "$uri" | seqs >got

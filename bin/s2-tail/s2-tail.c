@@ -38,8 +38,10 @@ struct tail {
 	int64_t failing;	/* since when */
 	int64_t alive;		/* when S2 gave the last sign */
 	bool away_told;
-	struct moment moment;	/* to start at, until ... */
-	bool unsure;		/* ... the first record was looked at */
+	enum place_kind place;	/* where to start; with a pointer that is ... */
+	struct snapshot snapshot;
+	struct moment moment;
+	bool unsure;		/* ... not sure until the first record came */
 	uint64_t count;		/* -n */
 };
 
@@ -136,8 +138,11 @@ is_at_snapshot(struct tail *t, const struct s2_batch *b)
 	size_t n = b->size;
 	struct record r;
 
-	return s2_batch_record(&p, &n, &r) == 1 &&
-	    moment_is_start(&t->moment, &r);
+	if (s2_batch_record(&p, &n, &r) != 1)
+		return false;
+	if (t->place == PLACE_MOMENT)
+		return moment_is_start(&t->moment, &r);
+	return r.seq == t->snapshot.start && is_snapshot(&r, t->snapshot.tab);
 }
 
 static int
@@ -251,13 +256,18 @@ take_failure(struct tail *t)
 static void
 start_at_snapshot(struct tail *t, struct look *look)
 {
-	uint64_t *seq = &t->reader.range.start;
+	struct snapshot *s = &t->snapshot;
+	struct s2_range *range = &t->reader.range;
 
-	while (snapshot_find(look, seq) == -1) {
+	while (snapshot_find(look, s) == -1) {
 		t->reader.error = look->error;
 		take_failure(t);
 	}
-	log_info("the last snapshot is at %llu", (unsigned long long)*seq);
+	range->from = S2_FROM_SEQ;
+	range->start = s->start;
+	range->count = t->count;
+	t->unsure = !s->sure;
+	log_info("the last snapshot is at %llu", (unsigned long long)s->start);
 }
 
 static void
@@ -278,9 +288,9 @@ start_at_moment(struct tail *t, struct look *look)
 	    (unsigned long long)m->reach, (unsigned long long)m->start);
 }
 
-/* Find where to start, by 'find', which does not return until it has. */
+/* Find where to start; it does not return until it has. */
 static void
-find_start(struct tail *t, void (*find)(struct tail *, struct look *))
+find_start(struct tail *t, bool hints)
 {
 	struct s2_reader *r = &t->reader;
 	struct look look = { .basin = r->basin, .stream = r->stream,
@@ -288,7 +298,11 @@ find_start(struct tail *t, void (*find)(struct tail *, struct look *))
 
 	if (look_open(&look, r->conf) == -1)
 		log_die(EXIT_OTHER, "%s", look.error.text);
-	find(t, &look);
+	t->snapshot.hints = t->moment.hints = hints;
+	if (t->place == PLACE_SNAPSHOT)
+		start_at_snapshot(t, &look);
+	else
+		start_at_moment(t, &look);
 	look_close(&look);
 }
 
@@ -306,8 +320,7 @@ run(struct tail *t)
 			if (!t->unsure)
 				exit(EXIT_OK);
 			/* The pointer was wrong. */
-			t->moment.hints = false;
-			find_start(t, start_at_moment);
+			find_start(t, false);
 			break;
 		case S2_READER_END:
 			exit(EXIT_OK);
@@ -333,16 +346,13 @@ start_at(struct tail *t, const struct place *place)
 	t->reader.range.from = from[place->kind];
 	t->reader.range.start = place->value;
 	t->count = t->reader.range.count;
-	if (place->kind == PLACE_SNAPSHOT)
-		find_start(t, start_at_snapshot);
-	if (place->kind != PLACE_MOMENT)
-		return;
+	t->place = place->kind;
 	t->moment.ms = place->moment;
 	t->moment.past_start = place->past_start;
 	t->moment.has_tab = place->has_tab;
 	t->moment.tab = place->tab;
-	t->moment.hints = true;
-	find_start(t, start_at_moment);
+	if (t->place == PLACE_SNAPSHOT || t->place == PLACE_MOMENT)
+		find_start(t, true);
 }
 
 static const char usage_text[] =

@@ -41,9 +41,13 @@ struct look {
 	unsigned timeout;	/* ms, of each read */
 	struct s2_error error;	/* why one failed */
 
+	bool at_tail;		/* what was read reaches to the tail */
+
 	/* private */
+	const struct s2_conf *conf;
 	struct s2 *s2;
 	struct s2_call *call;
+	struct buf body;
 	const unsigned char *p;	/* what is left of the answer */
 	size_t n;
 	char what[S2_TEXT_MAX];	/* for errors */
@@ -60,6 +64,12 @@ void look_close(struct look *look);
 int look_read(struct look *look, enum s2_from from, uint64_t start,
     uint64_t count);
 
+/*
+ * One read of the last 'count' records, up to the tail or of 1 MiB and a frame
+ * more; at_tail then tells which.  As above.
+ */
+int look_tail(struct look *look, uint64_t count);
+
 /* The next record of what was read.  1 with *r, 0 at the end, or -1. */
 int look_next(struct look *look, struct record *r);
 
@@ -70,14 +80,26 @@ bool is_snapshot(const struct record *r, uint32_t tab);
 bool is_part_but_first(const struct record_head *h);
 
 /*
- * Find the last snapshot of a stream, by the pointers of its last records and,
- * where they fail, by looking backwards: the number of the record to start
- * reading from so that all tabs of the last SNAPSHOT_WINDOW records can be
- * played.  It is 0 if there is no such snapshot.  0, or -1 with look->error.
+ * The last snapshot of a stream, by the pointers of its last records and, where
+ * they fail, by looking backwards: the record to start reading from so that all
+ * tabs of the last SNAPSHOT_WINDOW records can be played.
  */
 #define SNAPSHOT_WINDOW	64
 
-int snapshot_find(struct look *look, uint64_t *seq);
+struct snapshot {
+	/*
+	 * Believe the pointers.  If the first record read then is no snapshot
+	 * of the tab, find once more without them.
+	 */
+	bool hints;
+
+	uint64_t start;		/* 0 if there is no such snapshot */
+	uint32_t tab;		/* that starts there */
+	bool sure;		/* the snapshot was seen, or there is none */
+};
+
+/* 0, or -1 with look->error. */
+int snapshot_find(struct look *look, struct snapshot *found);
 
 /*
  * Where to start to show what a tab was like at a time of the recording: at

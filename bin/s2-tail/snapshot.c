@@ -1,10 +1,11 @@
 /*
  * Finding the last snapshot; rr-records(5), "Where to start reading".
  *
- * Each numbered record of a tab points at the last snapshot before it, so the
- * last records tell where to start, and one more read checks what they say.
- * If a pointer is missing or wrong, the same is done over ever more of the
- * stream's end, now believing nothing but snapshots seen with our own eyes.
+ * Each numbered record of a tab points at the last snapshot before it, so one
+ * read of the last records tells where to start.  What they say of the tab that
+ * starts first is checked by whoever starts there, of another tab by one more
+ * read.  If a pointer is missing or wrong, the same is done over ever more of
+ * the stream's end, now believing nothing but snapshots seen with our own eyes.
  */
 #include "s2-tail.h"
 
@@ -85,7 +86,7 @@ take_record(struct search *s, const struct record *r,
 		return;
 	}
 	if (s->hints && !is_part_but_first(h) && (h->flags & RECORD_SNAP) &&
-	    !(t->seen && t->at >= h->snap)) {
+	    h->snap < r->seq && !(t->seen && t->at >= h->snap)) {
 		t->found = true;
 		t->seen = false;
 		t->at = h->snap;
@@ -144,19 +145,13 @@ take_batch(struct search *s)
 static int
 scan(struct search *s, uint64_t window)
 {
-	enum s2_from from = S2_FROM_TAIL;
-	uint64_t start = window;
 	int rc;
 
 	s->ntabs = 0;
 	s->next = s->told = 0;
-	do {
-		rc = look_read(s->look, from, start, 0);
-		if (rc == 1)
-			rc = take_batch(s);
-		from = S2_FROM_SEQ;
-		start = s->next;
-	} while (rc > 0 && s->next - s->first < window);
+	rc = look_tail(s->look, window);
+	while (rc == 1 && (rc = take_batch(s)) > 0 && !s->look->at_tail)
+		rc = look_read(s->look, S2_FROM_SEQ, s->next, 0);
 	return rc == -1 ? -1 : 0;
 }
 
@@ -174,36 +169,42 @@ check(struct search *s, const struct tab *t)
 }
 
 /*
- * The earliest snapshot of the tabs in the window that ends with the last
- * record that tells of one.  1 with *seq, 0 if one is not known, or -1.
+ * The tab with the earliest snapshot, of those in the window that ends with the
+ * last record that tells of one.  1 with *first, 0 if one is not known, or -1.
  */
 static int
-earliest(struct search *s, uint64_t *seq)
+earliest(struct search *s, const struct tab **first)
 {
-	struct tab *t;
+	const struct tab *t, *end = s->tabs + s->ntabs;
 	int rc;
 
-	*seq = UINT64_MAX;
-	for (t = s->tabs; t < s->tabs + s->ntabs; t++) {
+	*first = NULL;
+	for (t = s->tabs; t < end; t++) {
 		if (t->last + SNAPSHOT_WINDOW < s->told)
 			continue;
 		if (!t->found)
 			return 0;
-		rc = t->seen ? 1 : check(s, t);
+		if (*first == NULL || t->at < (*first)->at)
+			*first = t;
+	}
+	for (t = s->tabs; t < end; t++) {
+		if (t == *first || t->seen ||
+		    t->last + SNAPSHOT_WINDOW < s->told)
+			continue;
+		rc = check(s, t);
 		if (rc == 0)
 			s->hints = false;	/* nor any other of them */
 		if (rc != 1)
 			return rc;
-		if (t->at < *seq)
-			*seq = t->at;
 	}
-	return *seq == UINT64_MAX ? 0 : 1;
+	return *first == NULL ? 0 : 1;
 }
 
 static int
-search(struct search *s, uint64_t *seq)
+search(struct search *s, struct snapshot *found)
 {
 	uint64_t window = SNAPSHOT_WINDOW;
+	const struct tab *first;
 	bool hints;
 	int rc;
 
@@ -211,14 +212,21 @@ search(struct search *s, uint64_t *seq)
 		hints = s->hints;
 		if (scan(s, window) == -1)
 			return -1;
-		rc = earliest(s, seq);
-		if (rc != 0)
-			return rc == 1 ? 0 : -1;
+		rc = earliest(s, &first);
+		if (rc == -1)
+			return -1;
+		if (rc == 1) {
+			found->start = first->at;
+			found->tab = first->tab;
+			found->sure = first->seen;
+			return 0;
+		}
 		if (hints != s->hints)
 			continue;
 		/* Fewer than asked for: this was all there is. */
 		if (s->next - s->first < window || s->first == 0) {
-			*seq = 0;
+			found->start = 0;
+			found->sure = true;
 			return 0;
 		}
 		window *= WINDOW_GROWS;
@@ -226,9 +234,9 @@ search(struct search *s, uint64_t *seq)
 }
 
 int
-snapshot_find(struct look *look, uint64_t *seq)
+snapshot_find(struct look *look, struct snapshot *found)
 {
-	struct search s = { .look = look, .hints = true };
+	struct search s = { .look = look, .hints = found->hints };
 
-	return search(&s, seq);
+	return search(&s, found);
 }
