@@ -641,11 +641,12 @@ starts_are() {
 	live_route
 	mkdir watched
 	serve -x routes -k 1 -W watched
+	# From a little before what the first viewer asks for.
 	view 1 5
 	local first=$viewer
 	wait_until 5 starts_are 1
 	[ "$(ls watched)" = "$id" ]
-	grep -q " $id from=5$" started
+	grep -q " $id from=0$" started
 	printf ':tail seq=5 time=1\n' >>lines
 	wait_until 5 has view.1 ':tail'
 	batch 5

@@ -15,6 +15,7 @@
 #define RETRY_MIN_MS	500	/* clients that were cut come back between */
 #define RETRY_SPREAD_MS	1500	/* these, each at a time of its own */
 #define GAPS_MAX	65536	/* bytes of gaps that wait for a message */
+#define BACK		8	/* records before what a first viewer asks for */
 #define SCAN_MS		1000	/* how often viewers are looked at for pings */
 
 struct message {
@@ -56,6 +57,7 @@ struct channel {
 	size_t bytes;		/* of all of them */
 	struct buf gaps;	/* found; they go with the next message */
 	uint64_t base;		/* the ring is whole from here on */
+	uint64_t owed;		/* the least that a viewer asked for */
 	uint64_t next;		/* where the pipeline would go on */
 	uint64_t seen;		/* 1 + the last first record of a message */
 	uint64_t time;		/* of S2, ms */
@@ -233,7 +235,7 @@ message_remove(struct channel *ch, struct message *m)
 	}
 	if (ch->base <= m->seq)
 		ch->base = m->seq + 1;
-	if (!ch->caught_up)
+	if (!ch->caught_up && m->seq >= ch->owed)
 		ch->behind = true;
 	TAILQ_REMOVE(&ch->messages, m, link);
 	ch->bytes -= message_bytes(m);
@@ -665,7 +667,9 @@ channel_new(struct hub *h, const char *id, uint64_t from)
 	strlcpy(ch->id, id, sizeof ch->id);
 	TAILQ_INIT(&ch->viewers);
 	TAILQ_INIT(&ch->messages);
-	ch->base = ch->next = from;
+	/* Those who were cut off with it may have had a little less. */
+	ch->base = ch->next = from > BACK ? from - BACK : 0;
+	ch->owed = from;
 	ch->gaps = (struct buf)BUF_INIT(GAPS_MAX);
 	ch->child = (struct child)CHILD_INIT;
 	ch->out = (struct watch)WATCH_INIT(out_ready, ch);
@@ -787,6 +791,8 @@ hub_join(struct hub *h, struct viewer *v, const char *id, uint64_t from)
 		v->last = true;
 		count_add(COUNT_RESYNC, 1);
 	} else {
+		if (from < ch->owed)
+			ch->owed = from;
 		viewer_note(v, "retry: %u\n\n",
 		    RETRY_MIN_MS + arc4random_uniform(RETRY_SPREAD_MS));
 		viewer_place(v, TAILQ_FIRST(&ch->messages));

@@ -12,6 +12,8 @@
  * S is at least 'base'; else the viewer is told to resync, that is to fetch
  * what it lacks by a read of its own and to join again.  A viewer that falls
  * out of the ring is told so too.  So bytes kept do not depend on viewers.
+ * 'base' begins a few records before what the first viewer asks for: all that
+ * lost a bridge come back to the next one, and not all had as much.
  *
  * The ring drops its oldest message while those behind it are 'ring' bytes or
  * more; all rings together are kept within 'total' bytes.  A message of more

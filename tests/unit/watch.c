@@ -12,11 +12,15 @@
  *	-n N		viewers (1)
  *	-t SECONDS	for all of it (60)
  *	-z N		of them stop reading at their first event, and read on
- *			when the others have all; then what they get must be
- *			the beginning of FILE, and the end a resync or a cut
+ *			when the others have two thirds; then what they get
+ *			must be the beginning of FILE, and the end a resync or
+ *			a cut.  Each of them then does as a dashboard: reads
+ *			all from the last snapshot on, which must be FILE's
+ *			from there, and goes on behind that as the others do
  *
  * Prints "ready" when each has caught up once, and at last how often they came
- * back, and how many of -z were cut off.  Exit 0, or 1 with what is wrong.
+ * back (that nobody listens counts as one with the next try), and how many of
+ * -z were cut off.  Exit 0, or 1 with what is wrong.
  */
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -46,10 +50,12 @@ struct viewer {
 	uint64_t again;		/* ms: when to come back; 0: it is there */
 	bool head;		/* of the answer: still to come */
 	bool ready;
-	bool lazy;		/* one of -z, */
-	bool asleep;		/* who does not read, */
-	bool over;		/* and has seen its end */
-	bool told;		/* by a resync */
+	bool lazy;		/* one of -z, until it has seen its end */
+	bool asleep;		/* it does not read */
+	bool told;		/* it is to resync */
+	enum { LIVE, SNAPSHOT, LINES } phase;	/* what it asks for, */
+	char path[256];		/* and where, if not as the others */
+	bool far;		/* it has two thirds */
 	char *line;		/* the beginning of one */
 	size_t len, cap;
 	size_t at;		/* in FILE, behind the last whole message */
@@ -58,7 +64,7 @@ struct viewer {
 };
 
 static struct viewer *viewers;
-static unsigned nviewers = 1, nlazy, nready, nwhole, nover;
+static unsigned nviewers = 1, nlazy, nready, nwhole, nfar;
 static unsigned long comebacks, cuts;
 static const char *wanted, *host, *path;
 static size_t nwanted;
@@ -89,19 +95,39 @@ watch(struct viewer *v)
 		setsockopt(v->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	/* As 1.0 it comes without chunks. */
 	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n"
-	    "%s%s%s\r\n", path, host, v->last[0] == '\0' ? "" :
+	    "%s%s%s\r\n", v->path[0] != '\0' ? v->path : path, host, v->last[0] == '\0' ? "" :
 	    "Last-Event-ID: ", v->last, v->last[0] == '\0' ? "" : "\r\n");
 	v->head = true;
 	v->len = 0;
 	v->next = v->at;
 	v->id[0] = '\0';
 	v->again = 0;
-	if (connect(v->fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
-	    send(v->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+	if (connect(v->fd, ai->ai_addr, ai->ai_addrlen) == -1 &&
+	    errno == ECONNREFUSED && comebacks > 0) {
+		close(v->fd);
+		v->fd = -1;
+		v->again = now_ms() + AGAIN_MS;
+		return;
+	}
+	if (send(v->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		err(1, "viewer %zd: cannot connect", v - viewers);
 	fcntl(v->fd, F_SETFL, O_NONBLOCK);
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, v->fd, &ev) == -1)
 		err(1, "epoll_ctl");
+}
+
+/* It was cut off, and asks for all from the last snapshot on. */
+static void
+resync(struct viewer *v)
+{
+	int n = (int)(strstr(path, "/live?") - path);
+
+	cuts += v->at < nwanted;
+	snprintf(v->path, sizeof(v->path), "%.*s/lines?from=snapshot", n, path);
+	v->lazy = v->told = false;
+	v->phase = SNAPSHOT;
+	v->last[0] = '\0';
+	v->again = now_ms();
 }
 
 /* Its answer has ended. */
@@ -111,11 +137,12 @@ leave(struct viewer *v)
 	close(v->fd);
 	v->fd = -1;
 	if (v->lazy) {
-		v->over = true;
-		nover++;
-		cuts += v->at < nwanted;
+		resync(v);
 		return;
 	}
+	if (v->phase != LIVE)
+		errx(1, "viewer %zd: the lines end without a tail",
+		    v - viewers);
 	if (v->told)
 		errx(1, "viewer %zd: it is told to resync at byte %zu",
 		    v - viewers, v->at);
@@ -142,11 +169,63 @@ end_message(struct viewer *v)
 	if (v->id[0] != '\0')
 		memcpy(v->last, v->id, sizeof(v->last));
 	v->id[0] = '\0';
-	if (v->lazy)
-		v->asleep = v->asleep || (v->at > 0 && nwhole + nlazy <
+	if (v->lazy) {
+		v->asleep = v->asleep || (v->at > 0 && nfar + nlazy <
 		    nviewers);
-	else if (v->at == nwanted && !had)
+		return;
+	}
+	if (v->at == nwanted && !had)
 		nwhole++;
+	if (!v->far && v->at >= nwanted / 3 * 2) {
+		v->far = true;
+		nfar++;
+	}
+}
+
+/* The last place in FILE where that event stands. */
+static size_t
+place_of(const struct viewer *v, const char *p, size_t n)
+{
+	const char *line = wanted + nwanted;
+
+	while (line > wanted) {
+		for (line--; line > wanted && line[-1] != '\n'; line--)
+			;
+		if ((size_t)(wanted + nwanted - line) > n && line[n] == '\n' &&
+		    memcmp(line, p, n) == 0)
+			return (size_t)(line - wanted);
+	}
+	errx(1, "viewer %zd: not in FILE: %.*s", v - viewers,
+	    n > 200 ? 200 : (int)n, p);
+}
+
+/* A line of those from the last snapshot on. */
+static void
+take_plain(struct viewer *v, const char *p, size_t n)
+{
+	char *end;
+	int head;
+
+	if (p[0] == '{' || p[0] == '"') {
+		if (v->phase == SNAPSHOT)
+			v->next = place_of(v, p, n);
+		v->phase = LINES;
+		take_event(v, p, n);
+	} else if (n > 7 && memcmp(p, ":batch ", 7) == 0) {
+		if (v->phase == SNAPSHOT && memmem(p, n, "full", 4) == NULL)
+			errx(1, "viewer %zd: it is no snapshot: %.*s",
+			    v - viewers, (int)n, p);
+	} else if (n == 4 && memcmp(p, ":end", 4) == 0) {
+		end_message(v);
+	} else if (n > 10 && memcmp(p, ":tail seq=", 10) == 0) {
+		head = (int)(strstr(path, "/live?") - path);
+		snprintf(v->path, sizeof(v->path), "%.*s/live?from=%lu", head,
+		    path, strtoul(p + 10, &end, 10));
+		v->phase = LIVE;
+		v->again = now_ms();
+	} else if (n > 4 && memcmp(p, ":gap", 4) == 0) {
+		errx(1, "viewer %zd: a gap at byte %zu", v - viewers, v->at);
+	}
 }
 
 static void
@@ -157,6 +236,8 @@ take_line(struct viewer *v, const char *p, size_t n)
 		    memcmp(p + 9, "200", 3) != 0)
 			errx(1, "viewer %zd: %.*s", v - viewers, (int)n, p);
 		v->head = n > 1;
+	} else if (v->phase != LIVE) {
+		take_plain(v, p, n);
 	} else if (n == 0) {
 		end_message(v);
 	} else if (n > 6 && memcmp(p, "data: ", 6) == 0) {
@@ -219,7 +300,10 @@ receive(struct viewer *v)
 		return;
 	}
 	take(v, bytes, (size_t)n);
-	if (v->asleep)
+	if (v->again != 0) {
+		close(v->fd);
+		v->fd = -1;
+	} else if (v->asleep)
 		epoll_ctl(ep, EPOLL_CTL_DEL, v->fd, NULL);
 }
 
@@ -258,7 +342,7 @@ static void
 run(uint64_t end)
 {
 	uint64_t stay = 0;
-	bool said = false;
+	bool said = false, woken = false;
 
 	for (;;) {
 		look();
@@ -267,16 +351,18 @@ run(uint64_t end)
 			fflush(stdout);
 			said = true;
 		}
-		if (stay == 0 && nwhole == nviewers - nlazy) {
+		if (!woken && nfar == nviewers - nlazy) {
 			wake_lazy();
-			stay = now_ms() + STAY_MS;
+			woken = true;
 		}
-		if (stay != 0 && now_ms() >= stay && nover == nlazy)
+		if (stay == 0 && nwhole == nviewers)
+			stay = now_ms() + STAY_MS;
+		if (stay != 0 && now_ms() >= stay)
 			return;
 		if (now_ms() > end)
-			errx(1, "of %u viewers %u were ready, %u have all, %u "
-			    "of %u that slept have ended", nviewers, nready,
-			    nwhole, nover, nlazy);
+			errx(1, "of %u viewers %u were ready, %u have all, %lu "
+			    "of %u that slept were cut off", nviewers, nready,
+			    nwhole, cuts, nlazy);
 	}
 }
 
