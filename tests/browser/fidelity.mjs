@@ -72,6 +72,8 @@ window.at = async (t) => {
   // Each time anew, from the text: what was played leaves traces in the events.
   const fresh = structuredClone(events);
   it = new rrwebReplay.Replayer(fresh, { root: document.body, triggerFocus: false, showWarning: false, loadTimeout: 0, mouseTail: false,
+    // With its virtual document it leaves out clicks on what is new on the way to a time.
+    useVirtualDom: false,
     // Of ours: what is scrolled to is shown at once.
     insertStyleRules: ['*{scroll-behavior:auto!important}'] });
   // What it does by itself, to draw the first page, comes before.

@@ -216,7 +216,7 @@ export function harden(replayer, left, broken) {
       count('events', e);
     }
     if (e.data.source !== 0) return;
-    const mirror = replayer.usingVirtualDom ? replayer.virtualDom.mirror : replayer.getMirror();
+    const mirror = replayer.getMirror();
     for (const { node: { id } } of e.data.adds) {
       const node = mirror.getNode(id);
       if (!node || !node.parentNode || !deep(node)) continue;

@@ -20,6 +20,7 @@ export class Drawing {
   seen = new Set();             // what the policy refused
   meta = null;                  // the event that says a page begins, until its snapshot comes
   snapshots = [];               // [when the page began, when it was drawn]
+  scrolled = new Map();         // what was on the way to a time: an element and the event's data
 
   /**
    * @param {{resized(): void, broken(e: Error): void}} on  there is another `size`; a page could
@@ -73,6 +74,9 @@ export class Drawing {
     const replayer = this.replayer = new Replayer(events, {
       root: this.root,
       liveMode: true,           // it does not end by itself: more may come
+      // It would copy the page for what comes before a time, which takes longer
+      // than to draw that.
+      useVirtualDom: false,
       speed: this.speed,
       mouseTail: { duration: 400, lineCap: 'round', lineWidth: 2, strokeStyle: '#e8590c' },
       triggerFocus: false,
@@ -99,6 +103,18 @@ export class Drawing {
       Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
       replayer.hoverElements(replayer.iframe.contentDocument);
     };
+    // Of what was scrolled on the way to a time the last counts, once the page
+    // is as it was then: to scroll, the browser has to lay it out.
+    const scroll = replayer.applyScroll.bind(replayer);
+    replayer.applyScroll = (d, sync) => {
+      const node = sync && replayer.getMirror().getNode(d.id);
+      if (node) this.scrolled.set(node, d);
+      else scroll(d, sync);
+    };
+    replayer.on('flush', () => {
+      for (const [node, d] of this.scrolled) if (replayer.getMirror().getNode(d.id) === node) scroll(d, true);
+      this.scrolled.clear();
+    });
     const trail = replayer.drawMouseTail.bind(replayer);
     replayer.drawMouseTail = (p) => replayer.tailPositions.length < MOST_TAIL && trail(p);
     replayer.on('resize', (size) => {
@@ -127,8 +143,6 @@ export class Drawing {
     const { replayer } = this;
     this.at = this.place(at);
     this.seeking = true;
-    // rrweb would scroll to where its last search for a time ended.
-    replayer.virtualDom.scrollData = null;
     if (playing) replayer.play(this.at - this.base);
     else replayer.pause(this.at - this.base);
     this.seeking = false;
