@@ -22,3 +22,17 @@ limit -f 1048576
 limit -n 256
 limit -t 3600
 ((RR_VIEW_MEMORY == 0)) || limit -v $((RR_VIEW_MEMORY * 1024))
+
+# stream_of ID: sets uri to what s2-stream name says, by no process: the first
+# picture waits for it.
+stream_of() {
+	local digits=0123456789abcdefghjkmnpqrstvwxyz rest i time=0
+
+	for ((i = 16; i < 25; i++)); do
+		rest=${digits%%"${1:i:1}"*}
+		((time = time * 32 + ${#rest}))
+	done
+	# shellcheck disable=SC2034 # for who reads this
+	printf -v uri 's2://%s/%s/%013d-%s' "$RR_BASIN" \
+	    "${RR_PREFIX:-sessions}" $((9999999999999 - time)) "$1"
+}
