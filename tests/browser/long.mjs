@@ -47,7 +47,7 @@ await test(async (rig) => {
   await shows(360);
   // All of its length is known, and that not all of it was read.
   assert.match(await page.textContent('.time'), /^1:00:07 \/ 1:59:5\d$/);
-  assert.match(await page.textContent('.notice'), /^Read so far: \d+ % of the session/);
+  await until('what was read', async () => /^Read so far: \d+ % of the session/.test(await page.textContent('.notice')));
   assert.deepEqual(asked.slice(0, 1), [`?at=%2B${3600e3 + 7000}&count=4`]);
 
   // To any place: one request each, and none where it was already.

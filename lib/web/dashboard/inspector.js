@@ -368,6 +368,7 @@ export function inspector(rec, on) {
   }
 
   function draw(moved) {
+    if (rec.held) return;
     badges();
     if (view === 'details') {
       body.replaceChildren(details());

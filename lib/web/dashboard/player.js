@@ -5,9 +5,9 @@
  *
  *   open {gen, batches, at, playing, rate}   a window of one tab, from a snapshot on
  *   add {gen, batch}                         more of it
- *   seek {gen, at}   play   pause   rate {rate}   scale {fit}
+ *   seek {gen, at}   play   pause   rate {rate}   scale {fit}   hello
  *
- * Answers: ready, opened {gen}, time {gen, at}, size {width, height, scale},
+ * Answers: ready, also to hello, opened {gen}, time {gen, at}, size {width, height, scale},
  * left {gen, text, elsewhere} (what was left out; was any of it another
  * server's?), fault {gen, text}. Times are
  * rrweb's, plus `shift`.
@@ -87,6 +87,7 @@ function left() {
 }
 
 const ops = {
+  hello: () => tell({ op: 'ready' }),
   open(m) {
     playing = m.playing;
     rate = m.rate;

@@ -58,10 +58,27 @@ export class Recording extends EventTarget {
     this.chars = 0;
     this.events = 0;
     this.dirty = false;
+    this.held = null;           // batches not looked into yet, once hold() was called
+  }
+
+  /** Until go(), what happens in it is not looked into, nor is anybody told: the first picture is to be drawn. */
+  hold() {
+    this.held = [];
+  }
+
+  go() {
+    if (!this.held) return;
+    this.lookInto();
+    this.held = null;
+    this.changed();
+  }
+
+  lookInto() {
+    for (const b of this.held.splice(0)) if (b.lines) this.understand(b, this.tabs.get(b.tab));
   }
 
   changed() {
-    if (this.dirty) return;
+    if (this.dirty || this.held) return;
     this.dirty = true;
     setTimeout(() => {
       this.dirty = false;
@@ -342,6 +359,7 @@ export class Recording extends EventTarget {
   }
 
   takeGap(d) {
+    if (this.held) this.lookInto();
     const t = this.tab(d.tab);
     const [from, to] = (d.batch || '').split('-');
     const key = `${d.tab}/${d.batch}/${d.cause}`;
@@ -393,7 +411,10 @@ export class Recording extends EventTarget {
       this.about = false;
       this.first = Math.min(...this.batches.map((x) => x.first ?? Infinity));
     }
-    this.understand(b, t);
+    // Whose tab it is at a time is known by what happens there.
+    if (this.held && this.tabs.size > 1) this.lookInto();
+    if (this.held && this.tabs.size === 1) this.held.push(b);
+    else this.understand(b, t);
     this.changed();
     return b;
   }

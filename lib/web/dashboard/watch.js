@@ -32,6 +32,7 @@ const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
 const RETRY = 3000;
 const IDLE_RECORDS = 1000;      // to read on for what comes after a time, at most
 const AWAY = 15e3;              // ms hidden: what was missed is not played
+const PICTURE = 2000;           // ms for which all else waits for the first picture
 
 /**
  * @param {string} id
@@ -50,10 +51,13 @@ export function watch(id, app) {
   // ---- what is on the screen -------------------------------------------
 
   const player = () => remote ? 'player-remote.html' : 'player.html';
-  const frame = h('iframe.player', { title: 'Replay', src: player(), tabIndex: -1 });
+  const begun = window.early?.player;
+  if (begun) delete window.early.player;
+  const frame = begun || h('iframe.player', { src: player() });
+  Object.assign(frame, { className: 'player', title: 'Replay', tabIndex: -1 });
   const veil = h('.veil', { role: 'status' }, h('.spinner'), h('p', {}, 'Reading the recording'));
   const badge = h('.badge', { hidden: true });
-  const stage = h('.stage', {}, frame, veil, badge);
+  const stage = h('.stage', {}, !begun && frame, veil, badge);
   const button = (name, label, onclick, more) => h('button.tool', { title: label, 'aria-label': label, onclick, ...more }, icon(name));
   const playButton = button('pause', 'Pause (space)', () => toggle());
   const liveButton = h('button.live-button', { hidden: true, title: 'Go to what happens now (l)', onclick: () => goLive() }, h('i'), h('span', {}, 'Live'));
@@ -152,11 +156,13 @@ export function watch(id, app) {
     if (e.source !== frame.contentWindow || e.origin !== location.origin) return;
     const m = e.data;
     if (m.op === 'ready') {
+      if (ready) return;
       ready = true;
       post({ op: 'scale', fit });
       if (rec) show();
     } else if (m.op === 'opened' && m.gen === gen) {
       opened = true;
+      if (rec.held) requestAnimationFrame(() => setTimeout(() => rec.go()));
       if (gen === 1) requestIdleCallback(around, { timeout: 1000 });
       veiled(null);
       stage.dataset.opened = gen;
@@ -285,7 +291,7 @@ export function watch(id, app) {
       skipped = null;
       badge.hidden = true;
     }
-    if (!skip) return speed;
+    if (!skip || rec.held) return speed;
     const next = rec.nextActive(at) ?? (rec.loaded(end() - 1) ? end() : undefined);
     if (next === undefined || next - at < IDLE / 2 || next - at < IDLE && rate === speed) return speed;
     if (!skipped || next !== skipped.to) skipped = { from: at, to: next };
@@ -379,6 +385,7 @@ export function watch(id, app) {
 
   function fault(e) {
     if (e.name === 'AbortError') return;
+    rec?.go();
     failed = e;
     if (rec) describe();
     if (e.status === 401 && !api.share) return;       // who watches is asked to log in
@@ -407,6 +414,7 @@ export function watch(id, app) {
 
   /** There is no picture, and no more to read. */
   function nothing() {
+    rec.go();
     const goesOn = rec.info.state === 'live';
     if (rec.batches.length) veiled(goesOn ? 'The page’s first snapshot has not come yet. It is shown as soon as it does.' : 'Without a snapshot of the page there is no picture. Its events are in the inspector.', 'bare', 'No snapshot');
     else veiled(goesOn ? 'The session is open, and what comes is shown at once.' : 'The session was opened, but its page sent no events.', 'bare', 'Nothing has been recorded yet', goesOn ? undefined : toList());
@@ -426,6 +434,8 @@ export function watch(id, app) {
         return rec.loaded(at) ? show() : fetchAt(at);
       }
       rec = new Recording(id, info);
+      rec.hold();
+      setTimeout(() => rec.go(), PICTURE);
       rec.addEventListener('stopped', ended);
       rec.pins = [];
       bar = timeline(rec, { seek, dropped: () => playing || note(), skips: () => skip });
@@ -726,6 +736,12 @@ export function watch(id, app) {
   }, { signal });
 
   start();
+  // One that has begun to load goes on when it is moved, once this page is
+  // there; and it may have been ready before.
+  if (begun) queueMicrotask(() => {
+    stage.moveBefore(begun, veil);
+    post({ op: 'hello' });
+  });
 
   return {
     root: view,
