@@ -3,24 +3,46 @@
 // be told that it is left only after that: then it has the tab's numbers still.
 import { assert, test, until } from './harness.mjs';
 
+const TRIES = 6;
+
 await test(async (rig) => {
   const visitor = await rig.visitor();
   const p = await visitor.newPage();
+  const cdp = await visitor.newCDPSession(p);
+  let why = [];    // Chromium's reasons to load it again
+  cdp.on('Page.backForwardCacheNotUsed', (e) => { why = e.notRestoredExplanations; });
+  await cdp.send('Page.enable');
   await p.goto(rig.address());
   const id = await until('a session', () => p.evaluate(() => rr.sessionId()));
-  await p.evaluate(() => {
-    window.here = true;
-    addEventListener('pageshow', (e) => { window.persisted = e.persisted; });
-  });
-  await p.fill('#search', 'last words');
-  await p.evaluate(() => { location.href = '/product.html'; });
-  await p.waitForSelector('#review');
-  await until('the recorder', () => p.evaluate(() => rr.sessionId()));
-  await p.fill('#review [name=name]', 'elsewhere');
-  await p.evaluate(() => { setTimeout(() => history.back()); });
-  await until('the page as it was', () => p.evaluate(() => window.here && window.persisted));
+
+  /** Leaves the page and comes back to it: whether it was as it had been. */
+  const leave = async () => {
+    why = [];
+    await p.evaluate(() => {
+      window.here = true;
+      addEventListener('pageshow', (e) => { window.persisted = e.persisted; });
+    });
+    await p.fill('#search', 'last words');
+    await p.evaluate(() => { location.href = '/product.html'; });
+    await p.waitForSelector('#review');
+    await until('the recorder', () => p.evaluate(() => rr.sessionId()));
+    await p.fill('#review [name=name]', 'elsewhere');
+    await p.evaluate(() => { setTimeout(() => history.back()); });
+    await p.waitForSelector('#search');
+    return await until('the page before, as it was or anew', () => why.length ||
+      p.evaluate(() => window.here && window.persisted)) === true;
+  };
+  // What was typed is told to Chromium's form filling a moment later, and that
+  // drops a page which was left by then. What a page itself may not do to be
+  // kept is of another type.
+  let tries = 1;
+  while (!await leave()) {
+    assert.deepEqual(why.filter((w) => w.type !== 'Circumstantial'), []);
+    assert.ok(tries++ < TRIES, `not once as it was; last: ${JSON.stringify(why)}`);
+    await until('its recorder', () => p.evaluate(() => rr.sessionId()));
+  }
   assert.equal(await p.evaluate(() => rr.sessionId()), id);
   await p.fill('#search', 'back again');
   const { events } = await rig.compare(visitor, id);
-  console.log(`# ${events} events`);
+  console.log(`# ${events} events, the page as it was at try ${tries}`);
 }, '', { ignoreDefaultArgs: ['--disable-back-forward-cache'] });
