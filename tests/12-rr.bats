@@ -293,6 +293,34 @@ counted() {
 	[ -z "$(ls tmp)" ]
 }
 
+@test "what a recording says does nothing to a terminal" {
+	local evil id command
+	# CSI as one character, DEL, a turned line, a hidden space.
+	evil=$'\xc2\x9b31m \x7f \xe2\x80\xaefdp.exe \xe2\x80\x8b'
+	printf '{"type":5,"data":{"tag":"%s"},"timestamp":5}\n' "$evil" >in
+	printf ':batch tab=1 batch=1\n%s\n:end\n' "$(<in)" >lines
+	id=$(rr import -m "{\"user\":\"$evil\"}" lines)
+	rr cat -dq "$id" >lines
+	for command in "rr cat $id" "rr cat -d $id" "rr grep fdp $id" \
+	    "rr grep fdp" "rr ls" "rr ls -j" "rr ls -j $id" "rr stat $id" \
+	    "rr stat -j $id" "rr tail $id" "rr export $id" \
+	    "rr export --html $id" 'rr-outline <lines' 'rr-clip 0 10 <lines' \
+	    "rr rm -n $id" "rr rm -f $id"; do
+		# What says how far it is moves the cursor, and is ours.
+		script -qec "$command 2>/dev/null" /dev/null </dev/null >out
+		echo "$command"
+		[ -s out ]
+		run -1 env LC_ALL=C grep -aP '[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b\xae]' out
+		[[ $command == *stat* ]] || grep -aqF '<U+202E>' out
+	done
+	# A character that is cut by a write, and one that is none.
+	printf '%s\n' ":meta {\"a\":\"$(head -c 70000 /dev/zero | tr '\0' x)$evil"$'\xff\xc2"}' >lines
+	script -qec 'rr-outline <lines' /dev/null </dev/null | tail -c 50 >out
+	grep -aqF 'x?31m ? <U+202E>fdp.exe <U+200B>??"}' out
+	# In a pipe it is as it is stored.
+	rr-outline <lines | cmp - lines
+}
+
 @test "open: the browser gets the address, or it is printed" {
 	counted
 	export RR_LISTEN_VIEW=0.0.0.0:8788

@@ -69,6 +69,7 @@ struct session {
 	jv late;		/* what is to be merged over it; owned */
 	jv stop;		/* an object, or null; owned */
 	bool stopped;
+	bool import;		/* it is read from a file, by its first fence */
 	/* from the index: */
 	bool opened;		/* it told the metadata */
 	bool doubtful;		/* what it told is not all */

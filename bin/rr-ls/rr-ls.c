@@ -9,6 +9,7 @@
 #include "log.h"
 #include "ls.h"
 #include "options.h"
+#include "visible.h"
 
 #define COUNT_DEFAULT	50
 #define COUNT_MAX	10000
@@ -132,10 +133,29 @@ resolve(struct ls *ls, char **given, int n, struct sessions *list)
 
 /* ---- Output ---- */
 
+/* On a terminal nothing that a page sent moves the cursor. */
+static void
+put_visible(jv v)
+{
+	struct buf out = BUF_INIT(SIZE_MAX / 2);
+	struct visible state = { .n = 0 };
+	jv text = jv_dump_string(v, 0);
+
+	if (visible_add(&state, &out, jv_string_value(text),
+	    (size_t)jv_string_length_bytes(jv_copy(text))) == -1)
+		log_die(EXIT_OTHER, "out of memory");
+	fwrite(buf_bytes(&out), 1, buf_size(&out), stdout);
+	buf_release(&out);
+	jv_free(text);
+}
+
 static void
 put_json(jv v)
 {
-	jv_dumpf(v, stdout, 0);
+	if (isatty(STDOUT_FILENO))
+		put_visible(v);
+	else
+		jv_dumpf(v, stdout, 0);
 	putchar('\n');
 }
 

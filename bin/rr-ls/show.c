@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "ls.h"
+#include "visible.h"
 
 #define URL_COLUMNS	100	/* characters of the last column */
 #define USER_COLUMNS	20
@@ -103,6 +104,8 @@ show_object(const struct session *s)
 	}
 	if (s->later)
 		put(&o, "later", jv_true());
+	if (s->import && !s->stopped)
+		put(&o, "import", jv_true());
 	put(&o, "records", jv_number((double)s->records));
 	put_number(&o, "first", s->has_first, (double)s->first);
 	put_number(&o, "last", s->has_last, (double)s->last);
@@ -139,37 +142,6 @@ show_entry(const struct session *s)
 	return o;
 }
 
-/*
- * Characters that show nothing, or turn the text around them (Unicode's
- * default ignorables and its bidirectional controls); sorted.
- */
-static const struct {
-	uint32_t first, last;
-} unseen[] = {
-	{ 0xad, 0xad }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
-	{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200b },
-	{ 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-	{ 0x3164, 0x3164 }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 },
-	{ 0xfff0, 0xfffb }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
-};
-
-/*
- * True if it is one of those; joiners alone (U+200C, U+200D) belong to scripts
- * and emoji, and are none behind them.
- */
-static bool
-is_unseen(uint32_t c, bool after_ascii)
-{
-	size_t i;
-
-	if (c == 0x200c || c == 0x200d)
-		return after_ascii;
-	for (i = 0; i < sizeof unseen / sizeof *unseen; i++)
-		if (c <= unseen[i].last)
-			return c >= unseen[i].first;
-	return false;
-}
-
 /* The character at p, which is valid UTF-8, and how many bytes it has. */
 static uint32_t
 get_character(const unsigned char *p, int *size)
@@ -203,9 +175,9 @@ put_text(const char *text, int columns, bool fill, FILE *out)
 	for (; *p != '\0' && n < columns; p += size) {
 		c = get_character(p, &size);
 		len = 1;
-		if (c < ' ' || (c >= 0x7f && c < 0xa0)) {
+		if (visible_is_control(c)) {
 			putc('?', out);
-		} else if (is_unseen(c, after_ascii)) {
+		} else if (visible_is_unseen(c, after_ascii)) {
 			len = snprintf(name, sizeof name, "<U+%04X>", c);
 			if (n + len > columns)
 				break;

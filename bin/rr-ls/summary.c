@@ -21,6 +21,7 @@
 #define LAST_RECORDS	4
 #define LARGE_ANSWER	(S2_METERED_MAX / 2)
 #define TOKEN_STOPPED	"stopped"
+#define TOKEN_IMPORT	"import"
 
 struct reading;
 
@@ -134,6 +135,13 @@ take_session_record(struct reading *rd, struct session *s,
 	}
 }
 
+static bool
+has_token(const struct record *r, const char *token)
+{
+	return r->body_len == strlen(token) &&
+	    memcmp(r->body, token, r->body_len) == 0;
+}
+
 /* Learn from an answer.  How many records it held, or -1 if it is broken. */
 static int
 take_answer(struct worker *w, struct session *s, bool last)
@@ -154,8 +162,9 @@ take_answer(struct worker *w, struct session *s, bool last)
 			s->seen = r.time;
 		}
 		if (last && record_is_fence(&r))
-			s->stopped = r.body_len == strlen(TOKEN_STOPPED) &&
-			    memcmp(r.body, TOKEN_STOPPED, r.body_len) == 0;
+			s->stopped = has_token(&r, TOKEN_STOPPED);
+		if (r.seq == 0 && record_is_fence(&r))
+			s->import = has_token(&r, TOKEN_IMPORT);
 		if (record_is_session(&r))
 			take_session_record(w->reading, s, &r, first, last);
 	}

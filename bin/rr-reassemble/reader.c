@@ -43,6 +43,7 @@ reader_release(struct reader *r)
 	replaya_release(r);
 	unpacker_free(r->unpacker);
 	buf_release(&r->sink.buf);
+	buf_release(&r->sink.shown);
 	buf_release(&r->text);
 	buf_release(&r->made);
 	free(r->tabs);

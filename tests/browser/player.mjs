@@ -19,7 +19,8 @@ function recording() {
     const text = (textContent) => ({ type: 3, textContent, id: ++id });
     add(ms, 4, { href, width: 1280, height: 800 });
     add(ms + 5, 2, { node: { type: 0, id: 1, childNodes: [el('html', {}, el('head'),
-      el('body', {}, el('h1', {}, text(title)), el('button', {}, text('Buy'))))] }, initialOffset: { top: 0, left: 0 } });
+      el('body', {}, el('h1', {}, text(title)), el('button', {}, text('Buy')),
+        el('section', {}, el('img', { alt: 'A \u202epen' }), el('h2', {}, text('in brass')), el('p', {}, text('*** ****'))), el('span', { title: 'Star' }, el('svg', {}, el('path'))), el('i')))] }, initialOffset: { top: 0, left: 0 } });
   };
   const net = (ms, method, path, status, took) => add(ms + took, 6, { plugin: 'rrweb/network@1', payload: { requests:
     [{ method, name: `https://shop.example${path}`, status, initiatorType: 'fetch', startTime: 500, endTime: 500 + took, timestamp: T + ms }] } });
@@ -29,6 +30,8 @@ function recording() {
   add(3000, 3, { source: 3, id: 1, x: 0, y: 1200 });
   add(3500, 3, { source: 3, id: 1, x: 0, y: 800 });
   add(5000, 3, { source: 2, type: 2, id: 6, x: 50, y: 60 });
+  // What is no control goes by what it says, or by what is around it.
+  for (const [i, id] of [12, 7, 13, 16, 17].entries()) add(5001 + i, 3, { source: 2, type: 2, id, x: 50, y: 60 });
   net(5100, 'POST', '/api/cart', 500, 3900);
   add(6000, 6, { plugin: 'rrweb/console@1', payload: { level: 'warn', trace: [], payload: ['"the cart is slow"'] } });
   add(9000, 5, { tag: 'rr.error', payload: { kind: 'error', message: 'TypeError: no cart', stack: 'TypeError: no cart\n    at buy (https://shop.example/app.js:10:5)', url: 'https://shop.example/app.js', line: 10, column: 5 } });
@@ -230,7 +233,8 @@ await test(async (rig) => {
     await accessible(page, name);
     await shoot(page, name);
   };
-  await view('activity', ['0:00 | / shop.example', '0:03 | Scrolled down 1,200 px, 2.5 screens', '0:05 | Click button “Buy”', '0:09 | TypeError: no cart', '0:10 | Rage click',
+  await view('activity', ['0:00 | / shop.example', '0:03 | Scrolled down 1,200 px, 2.5 screens', '0:05 | Click button “Buy”',
+    '0:05 | Click section “A <U+202E>pen in brass”', '0:05 | Click img “A <U+202E>pen”', '0:05 | Click path in span “Star”', '0:05 | Click i', '0:05 | Click body', '0:09 | TypeError: no cart', '0:10 | Rage click',
     '0:12 | Click without effect', '0:12 | Missing: 31 events (the recorder’s memory was full)', '0:15 | wishlist {"thing":"brass pen"}', '5:00 | /pen shop.example', '10:00 | Click button “Buy”']);
   await view('console', ['0:06 | the cart is slow', '0:09 | TypeError: no cart']);
   await view('errors', ['0:09 | TypeError: no cart']);
@@ -255,7 +259,7 @@ await test(async (rig) => {
   await page.click('text=Failed only');
 
   // Each row of each view is a place; by keys, too.
-  for (const [name, times] of [['network', [1000, 5100, 300100]], ['console', [6000, 9000]], ['events', [15000]], ['activity', [0, 3000, 5000, 9000]]]) {
+  for (const [name, times] of [['network', [1000, 5100, 300100]], ['console', [6000, 9000]], ['events', [15000]], ['activity', [0, 3000]]]) {
     await page.click(`#view-${name}`);
     for (const [i, ms] of times.entries()) {
       await page.locator('.rows .row .go').nth(i).click();
@@ -302,6 +306,24 @@ await test(async (rig) => {
   await page.evaluate(() => document.activeElement.blur());
   await key('Escape');
   await page.waitForSelector('.sessions');
+
+  // ---- two tabs ----
+
+  // The second's records came before the first's.
+  const at = (ms, tag) => JSON.stringify({ type: 5, data: { tag }, timestamp: T + ms });
+  const tabs = load([':batch tab=2 batch=1', ...recording().slice(0, 2).map((e) => JSON.stringify({ ...e, timestamp: e.timestamp + 1000 })), at(3000, 'c'), at(5000, 'e'), ':end',
+    ':batch tab=1 batch=1', ...recording().slice(0, 2).map((e) => JSON.stringify(e)), at(2000, 'b'), at(4000, '\u202ed'), ':end', ''].join('\n'));
+  await page.goto(`${rig.view}/?id=${tabs}#t=0`);
+  await replay(page);
+  await page.click('#view-raw');
+  await until('the events of both by time', async () => {
+    assert.deepEqual((await texts()).map((row) => row.replace(/ \| \d+ B \| .*"tag":"(.*?)".* \| /, ' $1 ').replace(/ \| [\d.]+ [A-Z]+ \| .* \| /, ' ')),
+      ['0:00.0 | Page tab 1', '0:00.0 | Snapshot tab 1', '0:01.0 | Page tab 2', '0:01.0 | Snapshot tab 2', '0:02.0 | Custom b tab 1', '0:03.0 | Custom c tab 2', '0:04.0 | Custom <U+202E>d tab 1', '0:05.0 | Custom e tab 2']);
+    return true;
+  });
+  await shoot(page, 'raw-tabs');
+  await page.locator('.rows .row .go').nth(5).click();
+  await until('its place', () => t() === 3000);
 
   // ---- a long one -------------------------------------------------------
 

@@ -43,9 +43,9 @@ async function road() {
 await test(async (rig) => {
   const shell = (script, env = {}) => execFileSync('bash', ['-c', `set -euo pipefail; ${script}`], { env: { ...rig.env, ...env }, encoding: 'utf8' }).trim();
   /** A session with these events, ended by `stop`, if that is given. */
-  const session = (events, stop) => {
-    const lines = [':create', ':fence set=active', ':meta {"url":"https://shop.example/"}', ...events.length ? [':batch tab=1 batch=1', ...events, ':end'] : [],
-      ...stop ? [':fence use=active set=stopped', `:stop {"reason":"${stop}"}`] : [], ':end token=1'];
+  const session = (events, stop, fence = 'active') => {
+    const lines = [':create', `:fence set=${fence}`, ':meta {"url":"https://shop.example/"}', ...events.length ? [':batch tab=1 batch=1', ...events, ':end'] : [],
+      ...stop ? [`:fence use=${fence} set=stopped`, `:stop {"reason":"${stop}"}`] : [], ':end token=1'];
     return shell(`id=$(s2-stream new); rr-frame <<<"$LINES" | s2-append "$(s2-stream name "$id")" >&2; echo "$id"`, { LINES: lines.join('\n') });
   };
   const shoot = async (page, name) => {
@@ -71,10 +71,19 @@ await test(async (rig) => {
 
   // ---- how it ended -----------------------------------------------------
 
+  // An import that is killed half-way.
+  const half = shell(`
+    cd "$DIR"; mkfifo in; exec 7<>in
+    setsid rr import - <in >&2 & import=$!
+    printf '%s\\n' ':batch tab=1 batch=1' "$EVENTS" :end >&7
+    until id=$(rr-ls -j | jq -er '.sessions[] | select(.records > 1).id'); do :; done
+    kill -KILL -- -$import
+    echo "$id"`, { DIR: rig.dir, EVENTS: picture.join('\n') });
   const left = session(picture);
-  assert.equal(shell('rr-janitor', { RR_LEASE: '1' }), `${left} stopped`);
+  assert.deepEqual(shell('rr-janitor', { RR_LEASE: '1' }).split('\n').sort(), [`${half} stopped`, `${left} stopped`].sort());
   const ends = {
     [left]: ['Visitor left', /lease ran out/],
+    [half]: ['Import broke off', /is not whole/],
     [session(picture, 'stopped by the page')]: ['Ended by the page', /rr\.stop\(\)/],
     [session(picture, 'consent withdrawn')]: ['Consent withdrawn', /took the consent back/],
     [session(picture, 'something else')]: ['Stopped', /something else/],

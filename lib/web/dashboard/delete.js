@@ -5,6 +5,32 @@ import { bytes, copy, h, icon, place, span, visible, when } from './dom.js';
 import { ending } from './ends.js';
 
 const MOST = 1000;              // sessions that are deleted in one go
+const UNDONE = 'rr.undone';     // of a deletion whose page was closed
+const SILENT = 60e3;            // ms without a word from it: its page is gone
+
+/**
+ * Notes how far a deletion is: it is this page's work, and ends with it. Kept is
+ * what was asked for, and how many; nothing when it has come to its end.
+ */
+function keepUndone(what) {
+  try {
+    if (what) localStorage.setItem(UNDONE, JSON.stringify(what));
+    else localStorage.removeItem(UNDONE);
+  } catch {
+    // Where nothing may be kept there is nothing to be told later.
+  }
+}
+
+/** The deletion that a closed page left: {where, said, done, left}; or null. */
+export function undone() {
+  try {
+    const it = JSON.parse(localStorage.getItem(UNDONE));
+    return it && it.left > 0 && (it.closed || Date.now() - it.at > SILENT) ? it : null;
+  } catch {
+    return null;
+  }
+}
+export const forgetUndone = () => keepUndone(null);
 
 const table = (facts) => h('dl.receipt', {}, facts.filter(([, v]) => v).map(([k, v]) => [h('dt', {}, k), h('dd', { dir: 'auto' }, visible(v))]));
 const closing = (box, word, spec = 'button.quiet') => h(spec, { type: 'button', onclick: () => box.close() }, word);
@@ -103,9 +129,11 @@ export async function deletions(where, said, app, done) {
   box.setAttribute('aria-label', 'Delete sessions');
   body.append(h('.actions', {}, closing(box, 'Cancel')));
   const unload = (e) => e.preventDefault();
+  let state = null;             // as keepUndone() keeps it
+  const closed = () => state && keepUndone({ ...state, closed: true });
   box.addEventListener('close', () => {
     over.abort();
-    removeEventListener('beforeunload', unload);
+    working(false);
     if (receipts.length || missing.length) done();
   });
 
@@ -147,6 +175,17 @@ export async function deletions(where, said, app, done) {
     field.focus();
   }
 
+  /** While it works: who closes the page is asked, and the next one told. */
+  function working(on) {
+    box.busy = on;
+    const change = on ? addEventListener : removeEventListener;
+    change('beforeunload', unload);
+    change('pagehide', closed);
+    if (on || !state) return;
+    state = null;
+    keepUndone(null);
+  }
+
   async function run(found) {
     const bar = h('progress', { max: found.length, value: 0, 'aria-label': 'Deleted' });
     const text = h('p', { role: 'status' });
@@ -154,13 +193,14 @@ export async function deletions(where, said, app, done) {
     const stop = h('button.quiet', { type: 'button', onclick() {
       stopped = stop.disabled = true;
     } }, 'Stop');
-    box.busy = true;
-    addEventListener('beforeunload', unload);
-    body.replaceChildren(h('h2', {}, 'Deleting'), bar, text, h('.actions', {}, stop));
+    working(true);
+    body.replaceChildren(h('h2', {}, 'Deleting'), bar, text,
+      h('p.soft', {}, 'This page does it, one after the other: leave it open until it is done. Closed, the others stay.'), h('.actions', {}, stop));
     stop.focus();
     for (const s of found) {
       text.textContent = `${found.length - left} of ${found.length}`;
       if (stopped) break;
+      keepUndone(state = { where, said, done: receipts.length, left, at: Date.now() });
       try {
         receipts.push(await api.remove(s.id));
       } catch (e) {
@@ -169,8 +209,7 @@ export async function deletions(where, said, app, done) {
       }
       bar.value = found.length - --left;
     }
-    box.busy = false;
-    removeEventListener('beforeunload', unload);
+    working(false);
     say(found.slice(found.length - left), failure);
   }
 

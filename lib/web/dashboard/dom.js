@@ -91,8 +91,12 @@ export function bytes(n) {
 // within scripts that need them, and emoji.
 const UNSEEN = /[\p{Cc}\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|(?<![^\0-\x7f])[\u200c\u200d]/gu;
 
+const named = (c) => `<U+${c.codePointAt().toString(16).toUpperCase().padStart(4, '0')}>`;
+
 /** Text from elsewhere as a line: what cannot be seen is written out, as <U+202E>. */
-export const visible = (text) => String(text).replace(UNSEEN, (c) => c === '\n' || c === '\t' ? ' ' : `<U+${c.codePointAt().toString(16).toUpperCase().padStart(4, '0')}>`);
+export const visible = (text) => String(text).replace(UNSEEN, (c) => c === '\n' || c === '\t' ? ' ' : named(c));
+/** The same of a text with lines. */
+export const visibleLines = (text) => String(text).replace(/\r\n/g, '\n').replace(UNSEEN, (c) => c === '\n' || c === '\t' ? c : named(c));
 
 /** A URL as a person reads it: host, and path. */
 export function place(href) {

@@ -1,5 +1,6 @@
 /** How a session stands: whether it goes on, and if not, who or what ended it. */
 
+const BROKEN = ['broken', 'Import broke off', 'It was being read from a file when that ended early, so it is not whole. Import the file again, and delete this one.'];
 const ENDS = {
   'stopped by the page': ['page', 'Ended by the page', 'The visitor’s page called rr.stop().'],
   'consent withdrawn': ['page', 'Consent withdrawn', 'The visitor took the consent back; nothing was recorded from then on.'],
@@ -7,13 +8,16 @@ const ENDS = {
   explicit: ['operator', 'Stopped by an operator', 'Somebody stopped it, here or with rr stop.'],
   lease: ['left', 'Visitor left', 'Nothing came any more, so its lease ran out.'],
   import: ['import', 'Imported', 'It was read from a file, and was whole from the start.'],
+  'import broke off': BROKEN,
 };
 
 /**
- * @param {{state: string, stop?: {reason?: any}}} info a session, as the list has it
- * @returns {{kind: 'live' | 'silent' | 'page' | 'operator' | 'left' | 'import' | 'stopped' | 'unknown', word: string, why: string}}
+ * @param {{state: string, stop?: {reason?: any}, import?: boolean}} info a session, as the list has it
+ * @returns {{kind: 'live' | 'silent' | 'page' | 'operator' | 'left' | 'import' | 'broken' | 'stopped' | 'unknown', word: string, why: string}}
  */
-export function ending({ state, stop, error }) {
+export function ending({ state, stop, error, import: reads }) {
+  if (state === 'live' && reads) return { kind: 'import', word: 'Being imported', why: 'It is being read from a file.' };
+  if (state === 'ended' && reads) return { kind: BROKEN[0], word: BROKEN[1], why: BROKEN[2] };
   if (state === 'live') return { kind: 'live', word: 'Live', why: 'It goes on.' };
   if (state === 'ended') return { kind: 'silent', word: 'Gone quiet', why: 'Nothing has come for as long as its lease. Nobody stopped it, so its page may still come back.' };
   if (state === 'part') return { kind: 'page', word: 'A part', why: 'The link is to a part of a session.' };

@@ -1,6 +1,6 @@
 /** Beside the player: what happened, in words; each line is a place to go to. */
 
-import { bytes, clock, h, icon, place, span, when } from './dom.js';
+import { bytes, clock, h, icon, place, span, visible, visibleLines, when } from './dom.js';
 import { ending } from './ends.js';
 import { may } from './login.js';
 import { virtual } from './rows.js';
@@ -8,7 +8,8 @@ import { Search } from './search.js';
 import { describe } from './timeline.js';
 import { placed, stamp } from './times.js';
 
-const MOST_TEXT = 20000;        // characters of what is unfolded
+const MOST_TEXT = 20000;        // characters of what is unfolded,
+const MOST_LINE = 500;          // and of a row
 const ICONS = { page: 'page', click: 'click', input: 'type', error: 'error', rage: 'rage', dead: 'dead', event: 'event', size: 'size', gap: 'gap', note: 'gap', console: 'terminal', net: 'net', scroll: 'scroll', pin: 'pin' };
 const TYPES = ['DOM ready', 'Load', 'Snapshot', 'Change', 'Page', 'Custom', 'Plugin', 'Asset'];
 const SOURCES = ['DOM', 'Mouse', 'Mouse', 'Scroll', 'Resize', 'Input', 'Touch', 'Media', 'Style', 'Canvas', 'Font', 'Log', 'Drag', 'Style', 'Selection', 'Style', 'Element'];
@@ -96,16 +97,19 @@ export function inspector(rec, on) {
 
   // ---- rows ------------------------------------------------------------
 
-  const tabOf = (m) => rec.tabs.size > 1 && m.tab !== undefined && h('span.tab', { title: `Tab ${(rec.tabs.get(m.tab)?.index ?? 0) + 1}` }, String((rec.tabs.get(m.tab)?.index ?? 0) + 1));
+  const tabOf = (name) => {
+    const t = rec.tabs.size > 1 && rec.tabs.get(name);
+    return t && h('span.tab', { title: `Tab ${t.index + 1}` }, h('span.heard', {}, 'tab '), String(t.index + 1));
+  };
 
   function mark(m) {
     const look = m.kind === 'error' || m.kind === 'gap' || loud(m) || m.failed ? 'bad' : m.kind === 'rage' || m.kind === 'dead' || m.level === 'warn' ? 'warn' : `is-${m.kind}`;
     const p = m.kind === 'page' ? place(m.text) : null;
     return { look, inside: [h('time', {}, clock(m.at - rec.first)), icon(ICONS[m.kind] || 'event', 15),
-      h('span.what', { title: describe(m) }, p ? [h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)]
-        : m.on ? [m.text + ' ', h('b', {}, m.on)]
-          : m.kind === 'event' ? [h('b', {}, m.text), m.detail ? h('span.soft', {}, ' ' + m.detail.slice(0, 120)) : '']
-            : m.kind === 'gap' || m.kind === 'scroll' ? describe(m) : m.text), tabOf(m)] };
+      h('span.what', { title: visible(describe(m)), dir: p ? 'ltr' : 'auto' }, p ? [h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)]
+        : m.on ? [m.text + ' ', h('b', { dir: 'auto' }, visible(m.on))]
+          : m.kind === 'event' ? [h('b', { dir: 'auto' }, visible(m.text)), m.detail ? h('span.soft', {}, ' ' + visible(m.detail.slice(0, 120))) : '']
+            : visible(m.kind === 'gap' || m.kind === 'scroll' ? describe(m) : m.text.slice(0, MOST_LINE))), tabOf(m.tab)] };
   }
 
   /** What the bars of the requests at a time are drawn on: the session, or from their page's beginning to its last request's end. */
@@ -121,9 +125,9 @@ export function inspector(rec, on) {
     bar.style.left = `min(${100 * share(m.at, on)}%, 100% - 3px)`;
     bar.style.width = 100 * (share(m.at + m.took, on) - share(m.at, on)) + '%';
     return { look: 'net' + (m.failed ? ' bad' : ''), inside: [
-      h('time', {}, clock(m.at - rec.first)), h('span.status', {}, m.status ? String(m.status) : 'failed'), h('span.method', {}, m.method),
-      h('span.what', { title: m.text }, h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)),
-      h('span.took', {}, took(m.took)), tabOf(m),
+      h('time', {}, clock(m.at - rec.first)), h('span.status', {}, m.status ? String(m.status) : 'failed'), h('span.method', {}, visible(m.method)),
+      h('span.what', { title: visible(m.text), dir: 'ltr' }, h('b', {}, p.path), h('span.soft', {}, ' ' + p.host)),
+      h('span.took', {}, took(m.took)), tabOf(m.tab),
       h(`span.track${on[0] === axis(at)[0] ? '' : '.other'}`, { 'aria-hidden': 'true', 'data-from': on[0] }, bar)] };
   }
 
@@ -132,7 +136,7 @@ export function inspector(rec, on) {
       ? [m.text, `${m.method} ${m.status || 'failed: no answer, or one that the page may not see'}`, m.type && `by ${m.type}`, `from ${clock(m.at - rec.first, true)} for ${Math.round(m.took)} ms`]
       : [m.text?.length > 60 && m.text, m.where && `at ${m.where}`, m.stack !== m.text && m.stack, m.detail];
     const said = text.filter(Boolean).join('\n');
-    return said ? () => h('pre', {}, said.slice(0, MOST_TEXT)) : null;
+    return said ? () => h('pre', {}, visibleLines(said.slice(0, MOST_TEXT))) : null;
   }
 
   // ---- raw events ------------------------------------------------------
@@ -146,8 +150,9 @@ export function inspector(rec, on) {
     return Number.isFinite(t) ? t : x.batch.first ?? rec.first;
   };
 
-  /** All events in memory, as a list that makes its items when they are asked for. */
+  /** All events in memory, as a list that makes its items when they are asked for: by time, each tab's in their order. */
   function loaded() {
+    if (rec.tabs.size > 1) return merged();
     const parts = rec.batches.filter((b) => b.lines && b.lines.length);
     const starts = [];
     let length = 0;
@@ -166,6 +171,24 @@ export function inspector(rec, on) {
     } };
   }
 
+  let sorted = { print: '', items: [] };
+  function merged() {
+    const parts = rec.batches.filter((b) => b.lines);
+    const print = parts.map((b) => b.seq).join();
+    if (print !== sorted.print) {
+      const upTo = new Map();
+      const items = parts.flatMap((batch) => batch.lines.map((_, index) => {
+        const x = { batch, index, at: 0 };
+        const t = Math.max(time({ batch, index }), upTo.get(batch.tab) ?? -Infinity);
+        upTo.set(batch.tab, t);
+        x.at = t;
+        return x;
+      }));
+      sorted = { print, items: items.sort((a, b) => a.at - b.at) };
+    }
+    return sorted.items;
+  }
+
   function event(x) {
     const line = x.batch.lines?.[x.index] ?? '';
     let e = {};
@@ -175,7 +198,7 @@ export function inspector(rec, on) {
     } catch {}
     const name = e?.type === 3 && e.data ? SOURCES[e.data.source] || 'Change' : TYPES[e?.type] || 'Event';
     const from = query ? Math.max(0, line.toLowerCase().indexOf(query) - 10) : 0;
-    return { look: 'raw', inside: [h('time', {}, clock(time(x) - rec.first, true)), h('b', {}, name), h('span.soft', {}, bytes(line.length)), h('code', {}, (from ? '…' : '') + line.slice(from, from + 160))] };
+    return { look: 'raw', inside: [h('time', {}, clock(time(x) - rec.first, true)), h('b', {}, name), h('span.soft', {}, bytes(line.length)), h('code', { dir: 'ltr' }, (from ? '…' : '') + visible(line.slice(from, from + 160))), tabOf(x.batch.tab)] };
   }
 
   async function pretty(x) {
@@ -184,7 +207,7 @@ export function inspector(rec, on) {
     try {
       text = JSON.stringify(JSON.parse(text), null, 1);
     } catch {}
-    return h('pre', {}, text.length > MOST_TEXT ? text.slice(0, MOST_TEXT) + '\n…' : text);
+    return h('pre', {}, visibleLines(text.slice(0, MOST_TEXT)) + (text.length > MOST_TEXT ? '\n…' : ''));
   }
 
   // ---- details ---------------------------------------------------------
@@ -212,7 +235,7 @@ export function inspector(rec, on) {
     const list = matching();
     if (!list.length) return empty();
     return h('.details', {},
-      h('dl', {}, list.map(([k, v]) => [h('dt', {}, k), h('dd', {}, v)])),
+      h('dl', {}, list.map(([k, v]) => [h('dt', { dir: 'auto' }, visible(k)), h('dd', { dir: 'auto' }, visibleLines(v))])),
       may('view') && !query && [h('h3', {}, 'In the shell'), h('pre', {}, `rr cat ${rec.id}`)],
       may('delete') && !query && h('.actions', {},
         rec.info.state === 'live' && h('button.quiet', { onclick: on.stop }, icon('stop', 15), 'Stop recording'),

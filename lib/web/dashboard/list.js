@@ -1,7 +1,7 @@
 /** All sessions, newest first; those that go on are marked, and move. */
 
 import * as api from './api.js';
-import { deletions } from './delete.js';
+import { deletions, forgetUndone, undone } from './delete.js';
 import { ago, bytes, h, icon, place, span, visible, when } from './dom.js';
 import { ending } from './ends.js';
 import { drops } from './file.js';
@@ -17,7 +17,7 @@ const CATCH_UP = 4;             // pages, after which the list begins anew
 const FIELDS = [
   ['user', 'User', 'text', 'Exactly'], ['source', 'Source', 'text', 'Exactly'], ['url', 'Page', 'text', 'Part of it'],
   ['since', 'Since', 'date'], ['until', 'Before', 'date'],
-  ['min', 'At least', 'number', 'seconds'], ['max', 'At most', 'number', 'seconds'], ['active', 'Active', 'number', 'seconds or more'],
+  ['min', 'At least', 'number', 'seconds'], ['max', 'At most', 'number', 'seconds'], ['active', 'Active at least', 'number', 'seconds'],
   ['errors', 'Errors', 'number', 'at least'], ['rage', 'Rage clicks', 'number', 'at least'], ['dead', 'Dead clicks', 'number', 'at least'],
 ];
 
@@ -37,9 +37,10 @@ export function list(app) {
   const states = h('.segments', { role: 'group', 'aria-label': 'State' }, ['all', 'live', 'past'].map((s) =>
     h('button', { 'aria-pressed': String(s === only), onclick() {
       only = s;
-      for (const b of states.children) b.setAttribute('aria-pressed', String(b.textContent.toLowerCase().startsWith(s)));
+      press();
       anew();
     } }, s === 'live' ? [h('i'), 'Live'] : s[0].toUpperCase() + s.slice(1))));
+  const press = () => [...states.children].forEach((b) => b.setAttribute('aria-pressed', String(b.textContent.toLowerCase().startsWith(only))));
   const note = h('.note', { role: 'status', hidden: true });
   const rows = h('ul.sessions', { 'aria-label': 'Sessions' });
   const moreButton = h('button.quiet.more', { hidden: true, onclick: () => older() }, 'Older sessions');
@@ -56,8 +57,9 @@ export function list(app) {
   // Those that the conditions hold for, all of them: never everything.
   const deleteButton = h('button.danger', { hidden: true, onclick: () => deletions(where(), said(), app, anew) }, icon('trash', 15), 'Delete these');
   const progress = h('.progress', { role: 'status', hidden: true });
+  const broken = h('.undone', { role: 'status', hidden: true });
   const files = h('p.soft.files', {}, 'A recording in a file plays here when it is dropped on this page; it is sent nowhere.', may('delete') && [' To put one into this list: ', h('code', {}, 'rr import FILE'), ', where rrpipe runs.']);
-  const root = h('main.list', {}, h('h1.heard', {}, 'Sessions'), h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, deleteButton, count), fields, progress, note, rows, moreButton, files);
+  const root = h('main.list', {}, h('h1.heard', {}, 'Sessions'), h('.filters', {}, h('label.find', {}, icon('search', 16), search), states, fieldsButton, deleteButton, count), fields, broken, progress, note, rows, moreButton, files);
   document.title = 'Sessions · rrpipe';
 
   function remember() {
@@ -111,11 +113,11 @@ export function list(app) {
     el.firstChild.href = `?id=${encodeURIComponent(s.id)}`;
     el.firstChild.replaceChildren(
       h(`span.mark.${end.kind}`, { title: `${end.word}. ${end.why}` }, h('i')),
-      h('span.page', {}, h('b', { dir: 'auto' }, visible(s.title || '') || p.path || 'Untitled'), h('span', { dir: 'ltr' }, p.host + p.path || s.id)),
+      h('span.page', {}, h('b', { dir: 'auto' }, visible(s.title || '') || (p.path === '/' && p.host || p.path) || 'Untitled'), h('span', { dir: 'ltr' }, p.host + p.path || s.id)),
       h('span.user', {}, s.user ? h('span.name', { dir: 'auto' }, visible(s.user)) : h('span.soft', {}, 'anonymous'), s.source ? h('span.source', { dir: 'auto' }, visible(s.source)) : ''),
       h('span.facts', {}, facts(s)),
       h('span.length', {}, h('b', {}, span(length)), h('span', {}, s.active > 0 ? `${span(s.active)} active` : s.events != null ? `${s.events.toLocaleString()} ${s.events === 1 ? 'event' : 'events'}` : `${(s.records || 0).toLocaleString()} records`)),
-      h('span.when', { title: when(s.created) }, live ? h('b.now', {}, 'Live') : ago(s.created), h('span', {}, live ? s.bytes ? bytes(s.bytes) : '' : end.word)));
+      h('span.when', { title: when(s.created) }, live ? h('b.now', {}, end.word) : ago(s.created), h('span', {}, live ? s.bytes ? bytes(s.bytes) : '' : end.word)));
     el.dataset.state = s.state;
   }
 
@@ -149,12 +151,7 @@ export function list(app) {
     count.replaceChildren(`${found.length}${more ? '+' : ''} ${found.length === 1 ? 'session' : 'sessions'}`, live ? h('b', {}, ` ${live} live`) : '');
     moreButton.hidden = !more;
     deleteButton.hidden = !(may('delete') && sessions.size && narrowed());
-    if (!sessions.size && known && narrowed()) say('bare', 'Nothing matches.', more ? `None of the ${looked.toLocaleString()} newest sessions; older ones were not looked at.` : 'No session is like this.', ['Show all', () => {
-      search.value = query = '';
-      for (const input of fields.querySelectorAll('input')) input.value = wanted[input.name] = '';
-      only = 'all';
-      states.firstChild.click();
-    }]);
+    if (!sessions.size && known && narrowed()) say('bare', 'Nothing matches.', more ? `None of the ${looked.toLocaleString()} newest sessions; older ones were not looked at.` : 'No session is like this.', ['Show all', () => fit({})]);
     else if (!sessions.size && known) say('empty');
     else if (!tries) note.hidden = true;
   }
@@ -312,7 +309,37 @@ export function list(app) {
     }
   }, { signal });
 
+  /** A deletion that ended with its page. */
+  function tellUndone() {
+    const it = may('delete') && undone();
+    broken.hidden = !it;
+    if (!it) return;
+    const forget = () => {
+      forgetUndone();
+      tellUndone();
+    };
+    broken.replaceChildren(icon('trash', 16), h('p', {}, h('b', {}, 'A deletion was broken off, as its page was closed. '),
+      `${it.done.toLocaleString()} ${it.done === 1 ? 'session is' : 'sessions are'} deleted, ${it.left.toLocaleString()} ${it.left === 1 ? 'was' : 'were'} left. It was for: `, h('span', { dir: 'auto' }, visible(it.said))),
+    h('button.quiet', { onclick() {
+      forget();
+      fit(it.where);
+    } }, 'Show what is left'), h('button.quiet', { onclick: forget }, 'Dismiss'));
+  }
+
+  /** Asks for this, as `where` has it. */
+  function fit(conditions) {
+    search.value = query = conditions.text || '';
+    only = conditions.state || 'all';
+    for (const [key] of FIELDS) wanted[key] = conditions[key] || '';
+    for (const input of fields.querySelectorAll('input')) input.value = wanted[input.name];
+    press();
+    fields.hidden &&= !FIELDS.some(([key]) => wanted[key]);
+    fieldsButton.setAttribute('aria-expanded', String(!fields.hidden));
+    anew();
+  }
+
   drops((file) => app.file(file), signal);
+  tellUndone();
   skeleton();
   look();
 

@@ -21,12 +21,17 @@ const NEAR = 60e3;              // ms from where somebody looks: all is listed
 const GAPS = 2000;
 const TABS = 256;
 const ENDS = 8;                 // places of a tab at which reading may go on
-const LABEL = 60;
+const LABEL = 60;               // characters of what an element is called
+const LABELS = 50000;           // nodes of a page that are known
+const NEAR_NODES = 12;          // how far around a node its name is looked for
 
 // What of it is worth its place, however far from where somebody looks.
 const MATTERS = new Set(['page', 'error', 'rage', 'dead', 'event', 'gap', 'note']);
 
 const SILENT = /^(style|script|title|noscript)$/;
+const CONTROL = /^(a|button|input|select|textarea|label|summary|option)$/;
+const ROLE = /^(button|link|checkbox|radio|switch|tab|menuitem\w*|option|treeitem|combobox|textbox|searchbox|slider|spinbutton)$/;
+const WHOLE = /^(html|body|main)$/;     // what is in it is the page
 const USER = new Set([1, 2, 3, 5, 6, 12]);
 const CLICK = { 2: 'Click', 3: 'Right click', 4: 'Double click' };
 
@@ -477,19 +482,19 @@ export class Recording extends EventTarget {
           t.document = d.node?.id;
           break;
         case 3:
-          if (d.source === 0) for (const add of d.adds || []) this.label(t, add.node, t.labels.get(add.parentId), add.parentId);
+          if (d.source === 0) this.mutate(t, d);
           if (USER.has(d.source)) {
             const second = Math.floor(at / 1000);
             const last = this.active[this.active.length - 1];
             if (!last || last[0] !== second || last[1] !== t.name) this.active.push([second, t.name, at]);
           }
-          if (d.source === 2 && CLICK[d.type]) mark('click', { text: CLICK[d.type], on: t.labels.get(d.id), x: d.x, y: d.y });
+          if (d.source === 2 && CLICK[d.type]) mark('click', { text: CLICK[d.type], on: this.called(t, d.id), x: d.x, y: d.y });
           else if (d.source === 5) {
-            const on = t.labels.get(d.id) || d.id;
+            const called = this.called(t, d.id), on = called || d.id;
             if (typing && typing.on === on && at - typing.until < 3000) typing.until = at;
             else {
               typing = { on, until: at };
-              mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : 'Typed', on: t.labels.get(d.id) });
+              mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : 'Typed', on: called });
             }
           } else if (d.source === 4) {
             t.height = d.height;
@@ -563,26 +568,65 @@ export class Recording extends EventTarget {
       status: Number(r.status) || 0, took, failed: !(r.status > 0 && r.status < 400) });
   }
 
-  /** Names for what can be clicked or filled in, by rrweb's node id. */
-  label(t, node, inside, parent) {
-    if (!node) return;
-    const a = node.attributes || {};
-    let name;
-    if (node.type === 2 && /^(a|button|input|select|textarea|label|summary|option)$/.test(node.tagName) || a.role) {
-      // What is masked says nothing.
-      const said = [a['aria-label'], a.placeholder, text(node), a.title, a.alt, a.name, a.id, a.type]
-        .find((x) => x && !/^[*\s]+$/.test(x));
-      name = node.tagName + (said ? ` “${String(said).trim().slice(0, LABEL)}”` : '');
-    } else if (node.type === 3 && parent && inside && !inside.includes('“') && node.textContent.trim()) {
-      // The text of a button comes after the button.
-      inside = `${inside} “${node.textContent.trim().slice(0, LABEL)}”`;
-      t.labels.set(parent, inside);
+  /** What a change of the page makes of what its elements are called. */
+  mutate(t, d) {
+    for (const gone of d.removes || []) t.labels.delete(gone.id);
+    for (const add of d.adds || []) {
+      const text = this.label(t, add.node, add.parentId);
+      if (add.node?.type === 3) this.relabel(t, add.parentId, text);
     }
-    // What is no control goes by what it says, if that is all that is in it.
-    const only = !name && !inside && node.type === 2 && (node.tagName === 'img' ? a.alt : !SILENT.test(node.tagName) && node.childNodes?.length === 1 && node.childNodes[0].textContent);
-    if (typeof only === 'string' && !/^[*\s]*$/.test(only)) t.labels.set(node.id, `${node.tagName} “${only.trim().slice(0, LABEL)}”`);
-    if (name || inside) t.labels.set(node.id, name || inside);
-    for (const child of node.childNodes || []) this.label(t, child, name || inside);
+    for (const change of d.texts || []) this.relabel(t, t.labels.get(change.id), change.value);
+  }
+
+  /**
+   * Remembers of a node, by rrweb's id, what it is called: an element's tag, what
+   * it or what is in it says, and what it is in; a text's element alone.
+   * @returns what is said in it, as far as one is called by it
+   */
+  label(t, node, up) {
+    if (!node) return '';
+    if (t.labels.size >= LABELS) t.labels.delete(t.labels.keys().next().value);
+    if (node.type === 3) {
+      t.labels.set(node.id, up);
+      return said(node.textContent);
+    }
+    const tag = node.type === 2 ? String(node.tagName) : '';
+    const own = { tag, up, says: '', control: false, text: false };
+    t.labels.set(node.id, own);
+    let inside = '';
+    for (const child of node.childNodes || []) {
+      const more = this.label(t, child, node.id);
+      if (more && inside.length <= LABEL) inside = inside ? `${inside} ${more}` : more;
+    }
+    if (!tag || SILENT.test(tag)) return '';
+    const a = node.attributes || {};
+    own.control = CONTROL.test(tag) || ROLE.test(a.role);
+    const names = own.control ? [a['aria-label'], a.placeholder, inside, a.title, a.alt, a.name, a.id, a.type]
+      : [a['aria-label'], a.alt, WHOLE.test(tag) ? '' : inside, a.title, a.name, a.id];
+    own.says = names.map(said).find(Boolean) || '';
+    own.text = own.says !== '' && own.says === said(inside);
+    return inside || said(a['aria-label'] || a.alt);
+  }
+
+  /** What is added to an element, or changed in it, may be what it says. */
+  relabel(t, id, text) {
+    const el = t.labels.get(id), now = said(text);
+    if (el?.tag && now && (!el.says || el.text)) Object.assign(el, { says: now, text: true });
+  }
+
+  /** What a node is called, as `button “Buy”`: by the control that it is in, or itself, or what is around it. */
+  called(t, id) {
+    const is = (el) => `${el.tag}${el.says ? ` “${cut(el.says)}”` : ''}`;
+    const at = (id) => {
+      const el = t.labels.get(id);
+      return typeof el === 'number' ? t.labels.get(el) : el;
+    };
+    const first = at(id);
+    if (!first?.tag) return undefined;
+    for (let el = first, n = 0; el?.tag && n < NEAR_NODES; el = at(el.up), n++) if (el.control) return is(el);
+    if (first.says || WHOLE.test(first.tag)) return is(first);
+    for (let el = at(first.up), n = 0; el?.tag && !WHOLE.test(el.tag) && n < NEAR_NODES; el = at(el.up), n++) if (el.says) return `${first.tag} in ${is(el)}`;
+    return is(first);
   }
 
   // ---- asking ----------------------------------------------------------
@@ -663,12 +707,10 @@ export class Recording extends EventTarget {
   }
 }
 
-function text(node) {
-  if (node.type === 3) return node.textContent || '';
-  let out = '';
-  for (const child of node.childNodes || []) {
-    out += text(child) + ' ';
-    if (out.length > LABEL) break;
-  }
-  return out.replace(/\s+/g, ' ').trim();
+/** A name as it is told; nothing of what is masked, or of no text at all. */
+function said(text) {
+  const line = typeof text === 'string' ? text.slice(0, 4 * LABEL).replace(/\s+/g, ' ').trim() : '';
+  return /^[*•\s]*$/.test(line) ? '' : line;
 }
+
+const cut = (text) => text.length > LABEL ? `${text.slice(0, LABEL - 1).trimEnd()}…` : text;

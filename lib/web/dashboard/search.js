@@ -16,7 +16,7 @@ export class Search {
   /** @param {() => void} changed is called when there are more hits, or more was looked at */
   constructor(rec, query, changed) {
     Object.assign(this, { rec, query, changed });
-    this.hits = [];             // {batch, index, at}, by their place
+    this.hits = [];             // {batch, index, at}, by time if there are tabs, or by their place
     this.count = 0;
     this.seen = new Set();      // the first records of batches
     this.reading = null;
@@ -50,7 +50,7 @@ export class Search {
         break;
       }
     }
-    this.hits.sort((a, b) => a.batch.seq - b.batch.seq || a.index - b.index);
+    this.hits.sort((a, b) => this.rec.tabs.size > 1 && a.at - b.at || a.batch.seq - b.batch.seq || a.index - b.index);
     this.changed();
   }
 

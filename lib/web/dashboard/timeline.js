@@ -1,6 +1,6 @@
 /** The strip below the player: tabs as rows, what happens in them as marks. */
 
-import { clock, h, place, span } from './dom.js';
+import { clock, h, place, span, visible } from './dom.js';
 
 const ROW = 14, ROW_GAP = 3, TOP = 14, BOTTOM = 9, SIDE = 12, MOST_ROWS = 5;
 export const IDLE = 4000;       // ms without anybody doing anything: may be skipped
@@ -286,7 +286,7 @@ export function timeline(rec, on) {
     const tab = rec.tabAt(t);
     const page = rec.marks.findLast((m) => m.kind === 'page' && m.at <= t + 1 && (tab === undefined || m.tab === tab));
     tip.replaceChildren(h('p', {}, h('b', {}, clock(t - begin())), page ? h('span', {}, ' ' + place(page.text).path) : ''),
-      ...said.slice(0, MOST_SAID).map((x) => h('p', {}, String(x))), said.length > MOST_SAID ? h('p', {}, `and ${said.length - MOST_SAID} more`) : '');
+      ...said.slice(0, MOST_SAID).map((x) => h('p', { dir: 'auto' }, visible(String(x)))), said.length > MOST_SAID ? h('p', {}, `and ${said.length - MOST_SAID} more`) : '');
     tip.hidden = false;
     const half = tip.offsetWidth / 2;
     tip.style.left = Math.min(root.clientWidth - half - 4, Math.max(half + 4, px)) + 'px';
