@@ -144,7 +144,7 @@ fuzz: $(BUILD)/bin/rr-frame
 	@RR_FRAME=$(BUILD)/bin/rr-frame tests/fuzz/run $(SECONDS) $(FUZZ)
 # What each needs of a program, and those that are not here of these two.
 PARTS_fuzz_body  := rr-collect/body rr-collect/replaya rr-collect/index
-PARTS_fuzz_keys  := rr-collect/keys rr-collect/preset
+PARTS_fuzz_keys  := $(addprefix rr-collect/,keys preset filter body index)
 PARTS_fuzz_login := $(addprefix sse-bridge/,login loop share users)
 PARTS_fuzz_sse   := sse-bridge/sse
 PARTS_fuzz_where := rr-ls/where rr-ls/show

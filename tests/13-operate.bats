@@ -635,7 +635,7 @@ fake_systemd() {
 		while ((\$#)); do
 			case \$1 in
 			-u) ;;
-			--since | -p) shift ;;
+			--since | -p | -g) shift ;;
 			# A field, which something of ours knows.
 			RR_*=*) grep -q "\${1%%=*}" "$ROOT/lib/log.c" || exit 64 ;;
 			-*) exit 64 ;;
@@ -665,6 +665,7 @@ fake_systemd() {
 	[ "$(wc -l <commands)" -ge 24 ]
 	sed -e "s,/etc/rrpipe,$PWD,; s,127.0.0.1:8787,$RR_LISTEN_COLLECT," \
 	    -e "s/\\bID\\b/$id/; s/\bUSER\b/u1/" \
+	    -e "s,\bFILE\b,$ROOT/examples/mask-mail.jq," \
 	    -e "/grep -v/s/\$/ || [ \$? = 1 ]/" commands >script
 	run -0 bash -euo pipefail script
 	printf '%s\n' "$output" >said

@@ -971,6 +971,114 @@ $c" ]
 	grep -q '^:gap tab=a batch=1 cause=filter events=2 ' all
 }
 
+@test "rr-collect: a key's program that loops or crashes costs its event alone" {
+	cat >bad.jq <<-'EOF'
+	def loop: loop;
+	if .loop then loop elif .large then reduce range(40) as $i (.; .x += .x + "x")
+	elif .deep then reduce range(300000) as $i (1; [.]) | {a: .}
+	else . end
+	EOF
+	printf '%s\n' 'bad * filter=bad.jq' 'fine * filter=fine.jq' >keys
+	echo . >fine.jq
+	start_ring -k keys -M "unix:$PWD/metrics"
+	local collect fds program loaded why
+	collect=$(pgrep -g "$ring" -x rr-collect)
+	# post KEY NUMBER [EVENT...]: a batch of these events into its session.
+	post() {
+		[[ -e $1.json ]] ||
+			curl -sS -d '{}' "$collector/v1/sessions?key=$1" >"$1.json"
+		printf '{"type":3%s}\n' "${@:3}" |
+		    says 200 stored --data-binary @- "$collector/v1/sessions/$(
+			jq -r '"\(.id)/lines?token=\(.token)"' "$1.json")&tab=a&batch=$2"
+	}
+	programs() { pgrep -P "$collect" -x rr-filter; }
+	post fine 1 ',"a":0'
+	post bad 1 ',"a":1'
+	fds=$(ls "/proc/$collect/fd" | wc -l)
+	# They have nothing of the collector's.
+	for program in $(programs); do
+		[ "$(ls "/proc/$program/fd" | paste -sd ' ')" = '0 1 2' ]
+	done
+
+	# Two of its events end it; another key is served meanwhile.
+	post bad 2 ',"a":2' ',"loop":1' ',"a":3' ',"large":1' ',"a":4' 3>&- &
+	loaded=$!
+	post fine 2 ',"a":0'
+	kill -0 "$loaded"
+	wait "$loaded"
+	# What jq cannot print without an end of its stack.
+	post bad 3 ',"deep":1' ',"a":5'
+	run -3 --separate-stderr rr cat "$(jq -r .id bad.json)"
+	[ "$(jq -c .a <<<"$output" | paste -sd ' ')" = '1 2 3 4 5' ]
+	s2-tail "$(s2-stream name "$(jq -r .id bad.json)")" |
+		rr-reassemble -d >all || true
+	grep -q '^:gap tab=a batch=2 cause=filter events=2' all
+	grep -q '^:gap tab=a batch=3 cause=filter events=1' all
+	curl -sS --unix-socket metrics http://x/metrics >figures
+	grep -Fxq 'rrpipe_collect_gaps_total{cause="filter"} 2' figures
+	# Sanitizers need more memory than such a process may have.
+	why='it needs too much memory'
+	[[ $BUILD != *-sanitize ]] || why='.*'
+	grep -q "its program failed on 2 events of session .*: $why\$" "$ring.err"
+
+	# A batch that has begun is done by the program there was.
+	post bad 4 ',"loop":1' ',"a":6' 3>&- &
+	loaded=$!
+	wait_until 30 eval '[ "$(curl -sS --unix-socket metrics http://x/metrics |
+		sed -n "s/^rrpipe_collect_waiting_requests //p")" = 1 ]'
+	echo '.b = 1' >bad.jq
+	kill -s HUP "$ring"
+	wait_until 10 grep -q 'keys were read again' "$ring.err"
+	wait "$loaded"
+	post bad 5 ',"a":7'
+	# One that was killed is started again.
+	kill -s KILL $(programs)
+	post bad 6 ',"a":8'
+	run -3 --separate-stderr rr cat "$(jq -r .id bad.json)"
+	[ "$(tail -n 3 <<<"$output")" = '{"type":3,"a":6}
+{"type":3,"a":7,"b":1}
+{"type":3,"a":8,"b":1}' ]
+	[ "$(programs | wc -l)" = 1 ]
+	post fine 3 ',"a":0'
+	[ "$(ls "/proc/$collect/fd" | wc -l)" = "$fds" ]
+	[ -z "$(ps -o stat= --ppid "$collect" | grep Z)" ]
+	# None outlives the collector.
+	program=$(programs)
+	kill -s KILL "$collect"
+	for program in $program; do
+		wait_until 10 gone "$program"
+	done
+}
+
+@test "rr-collect: more programs than may run at once take turns" {
+	local i jobs=() session
+	for i in {1..12}; do
+		echo ".n = $i" >"$i.jq"
+		echo "key$i * filter=$i.jq"
+	done >keys
+	start_ring -k keys
+	send() {
+		curl -sS -d '{}' "$collector/v1/sessions?key=key$1" >"$1.json"
+		session=$collector/v1/sessions/$(jq -r '"\(.id)/lines?token=\(.token)"' "$1.json")
+		for n in 1 2 3; do
+			curl -sS -d '{"type":3}' "$session&tab=a&batch=$n" |
+				grep -q '"verdict":"stored"'
+		done
+	}
+	for i in {1..12}; do
+		send "$i" 3>&- &
+		jobs+=($!)
+	done
+	for i in "${jobs[@]}"; do
+		wait "$i"
+	done
+	for i in {1..12}; do
+		rr cat "$(jq -r .id "$i.json")" >"$i.out"
+		[ "$(sort "$i.out" | uniq -c | sed 's/^ *//')" = "3 {\"type\":3,\"n\":$i}" ]
+	done
+	[ "$(pgrep -P "$(pgrep -g "$ring" -x rr-collect)" -x rr-filter | wc -l)" -le 8 ]
+}
+
 @test "rr-collect: connections beyond the limit wait their turn" {
 	start_ring --max-connections 3
 	local n fds=()

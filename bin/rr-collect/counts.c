@@ -74,8 +74,10 @@ static struct refusal {
 	R(DENIED, BOT, "verdict=\"denied\",reason=\"bot\""),
 	R(SLOW, ADDRESS_RATE, "verdict=\"slow\",reason=\"address_rate\""),
 	R(SLOW, KEY_RATE, "verdict=\"slow\",reason=\"key_rate\""),
+	R(SLOW, FILTER, "verdict=\"slow\",reason=\"filter\""),
 	R(AWAY, MEMORY, "verdict=\"away\",reason=\"memory\""),
 	R(AWAY, FULL, "verdict=\"away\",reason=\"full\""),
+	R(AWAY, FILTER, "verdict=\"away\",reason=\"filter\""),
 	R(AWAY, EARLY, "verdict=\"away\",reason=\"early\""),
 	R(AWAY, STORAGE, "verdict=\"away\",reason=\"storage\""),
 	/* What is none of these. */

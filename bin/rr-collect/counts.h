@@ -26,6 +26,8 @@ enum reason {
 	REASON_BODY,		/* not what rr-lines(5) or JSON allow */
 	REASON_MEMORY,
 	REASON_FULL,		/* too much waits */
+	REASON_FILTER,		/* too much for the key's program, or that */
+				/* it cannot be run */
 	REASON_EARLY,		/* batches before it are missing */
 	REASON_FENCED,		/* the session was stopped */
 	REASON_DELETED,

@@ -25,6 +25,7 @@ enum {
 #define CONTENT_TEXT	"text/plain; charset=utf-8"
 #define WEB_CACHE	"public, max-age=300"
 #define KEY_NEWS_MS	60000	/* between two words about a key in the log */
+#define FILTER_RETRY_MS	2000
 
 /* ---- answers ---- */
 
@@ -913,35 +914,70 @@ add_known(struct http_request *r, struct post *p)
 	    add_member(b, "address", address);
 }
 
-/* What the key does to a batch.  0, or refused with -1. */
-static int
-filter_lines(struct http_request *r, struct post *p)
+/* A batch is as it is to be stored. */
+static void
+submit_lines(struct http_request *r, struct post *p)
 {
 	struct ingest *in = r->arg;
+
+	if (p->replaya && replaya_mark(p) == -1)
+		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
+	else
+		store_submit(&in->store, p);
+}
+
+static void
+tell_of_failed(struct ingest *in, const struct post *p, const char *why)
+{
+	if (p->failed > 0 && is_news(in, p->key))
+		log_about(LOG_LEVEL_WARN, p->id, p->key->name,
+		    "key %s: its program failed on %u events of session %s, "
+		    "which are left out%s%s", p->key->name, p->failed, p->id,
+		    why == NULL ? "" : ": ", why == NULL ? "" : why);
+}
+
+void
+ingest_filtered(void *arg, struct post *p, enum filter_outcome outcome,
+    const char *why)
+{
+	struct ingest *in = arg;
+	struct http_request *r = p->request;
 	struct judgement j;
 
-	if (p->key->filter != NULL) {
-		if (filter_body(&p->body, p->key->filter, &p->failed) == -1) {
-			refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000,
-			    "no memory");
-			return -1;
-		}
-		if (p->failed > 0 && is_news(in, p->key))
-			log_about(LOG_LEVEL_WARN, p->id, p->key->name,
-			    "key %s: its program failed on %u events of "
-			    "session %s, which are left out", p->key->name,
-			    p->failed, p->id);
+	switch (outcome) {
+	case FILTER_DONE:
+		tell_of_failed(in, p, why);
 		/* All may be gone; what is there is as good as before. */
 		body_judge_lines(&p->body, &j);
 		p->full = j.full;
 		p->events = j.events;
 		p->tally = j.tally;
-	}
-	if (p->replaya && replaya_mark(p) == -1) {
+		submit_lines(r, p);
+		break;
+	case FILTER_NO_MEMORY:
 		refuse_for(r, VERDICT_AWAY, REASON_MEMORY, 1000, "no memory");
-		return -1;
+		break;
+	case FILTER_NO_CHILD:
+		refuse_for(r, VERDICT_AWAY, REASON_FILTER, FILTER_RETRY_MS,
+		    "the key's program cannot be run");
+		break;
+	case FILTER_STOPPED:
+		refuse_for(r, VERDICT_AWAY, REASON_STORAGE, FILTER_RETRY_MS,
+		    "the collector is being stopped");
+		break;
 	}
-	return 0;
+}
+
+static void
+end_lines(struct http_request *r, struct post *p)
+{
+	struct ingest *in = r->arg;
+
+	if (p->key->filter == NULL)
+		submit_lines(r, p);
+	else if (filter_take(&in->filters, p->key->filter, p) == -1)
+		refuse_for(r, VERDICT_SLOW, REASON_FILTER, FILTER_RETRY_MS,
+		    "too much waits for the key's program");
 }
 
 static void
@@ -959,8 +995,10 @@ end(struct http_request *r)
 		    judge_body(r, p) == -1)
 			return;
 	}
-	if (p->kind == POST_LINES && filter_lines(r, p) == -1)
+	if (p->kind == POST_LINES) {
+		end_lines(r, p);
 		return;
+	}
 	if (p->kind == POST_OPEN) {
 		p->retention = p->key->retention;
 		session_id_make(in->clock, p->id);
@@ -981,6 +1019,7 @@ done(struct http_request *r)
 
 	if (p == NULL)
 		return;
+	filter_forget(p);
 	store_forget(&in->store, p);
 	body_release(&p->body);
 	free(p->marks);

@@ -9,6 +9,7 @@
 
 #include "body.h"
 #include "buf.h"
+#include "filter.h"
 #include "http.h"
 #include "keys.h"
 #include "limit.h"
@@ -29,6 +30,7 @@
 struct ingest {
 	struct store store;
 	struct keys keys;
+	struct filters filters;
 	struct signer *signer;
 	struct limiter *limiter;
 	struct rate opens, posts;	/* of one address */
@@ -39,6 +41,10 @@ struct ingest {
 	struct buf answer;
 	uint64_t clock;			/* ms since 1970, kept by the program */
 };
+
+/* For filters.done, with .arg a struct ingest. */
+void ingest_filtered(void *arg, struct post *, enum filter_outcome,
+    const char *why);
 
 /* The calls for http_new(), with .arg a struct ingest. */
 extern const struct http_program ingest_program;

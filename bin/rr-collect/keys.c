@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "filter.h"
 #include "jqprog.h"
 #include "preset.h"
 
@@ -40,8 +41,7 @@ key_free(struct key *k)
 {
 	for (int i = 0; i < k->norigins; i++)
 		free(k->origins[i]);
-	if (k->filter != NULL)
-		jqprog_free(k->filter);
+	filter_retire(k->filter);
 	free(k);
 }
 
@@ -179,13 +179,14 @@ take_number(const char *value, long long max, double *out)
 	return NULL;
 }
 
-/* Compile a jq program.  NULL, or what is wrong, good until the next call. */
+/* Read a jq program that compiles.  NULL, or what is wrong, good until the next call. */
 static const char *
 take_filter(struct key *k, const char *path)
 {
 	static char wrong[WHY_MAX];
 	struct buf program = BUF_INIT(JQPROG_MAX + 1 + READ), why = BUF_INIT(WHY_MAX);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct jqprog *compiled;
 	ssize_t n = -1;
 
 	if (fd != -1) {
@@ -199,11 +200,15 @@ take_filter(struct key *k, const char *path)
 		buf_release(&program);
 		return wrong;
 	}
-	if (k->filter != NULL)
-		jqprog_free(k->filter);
-	k->filter = jqprog_new((const char *)buf_bytes(&program), &why);
-	snprintf(wrong, sizeof(wrong), "'%s': %.*s", path,
-	    (int)buf_size(&why), (const char *)buf_bytes(&why));
+	filter_retire(k->filter);
+	k->filter = NULL;
+	compiled = jqprog_new((const char *)buf_bytes(&program), &why);
+	if (compiled == NULL)
+		snprintf(wrong, sizeof(wrong), "'%s': %.*s", path,
+		    (int)buf_size(&why), (const char *)buf_bytes(&why));
+	else if ((k->filter = filter_new((char *)buf_bytes(&program))) == NULL)
+		snprintf(wrong, sizeof(wrong), "%s", strerror(errno));
+	jqprog_free(compiled);
 	buf_release(&program);
 	buf_release(&why);
 	return k->filter == NULL ? wrong : NULL;
@@ -329,8 +334,7 @@ keys_merge(struct keys *keys, struct key **fresh, int n)
 		/* Requests point to it: change it where it is. */
 		for (int j = 0; j < old->norigins; j++)
 			free(old->origins[j]);
-		if (old->filter != NULL)
-			jqprog_free(old->filter);
+		filter_retire(old->filter);
 		fresh[i]->opens = old->opens;
 		fresh[i]->posts = old->posts;
 		*old = *fresh[i];

@@ -37,7 +37,7 @@ struct key {
 	bool keep_address;	/* truncated, in the session's metadata */
 	uint32_t unsampled;	/* percent of sessions that are not wanted */
 	const char *preset;	/* of privacy, that recorders are held to; or NULL */
-	struct jqprog *filter;	/* or NULL */
+	struct filter *filter;	/* or NULL */
 	struct rate opens_rate, posts_rate;
 	struct bucket opens, posts;
 	uint64_t told;		/* ms: when the log last heard of it */

@@ -16,6 +16,7 @@
 
 #include "counts.h"
 #include "exits.h"
+#include "filter.h"
 #include "http.h"
 #include "ingest.h"
 #include "listen.h"
@@ -86,6 +87,7 @@ static const char usage_text[] =
 "reads from standard input what became of them: the upper end of rr-ingest.\n"
 "\n"
 "      --check          only read the key file, and say what is wrong\n"
+"      --filter         run a key's program; for the collector itself\n"
 "  -k, --keys FILE      project keys and their origins\n"
 "  -l, --listen ADDR    HOST:PORT, unix:PATH or fd:N (" LISTEN_DEFAULT ")\n"
 "  -M, --metrics ADDR   serve GET /metrics there, to this machine only\n"
@@ -98,6 +100,7 @@ static const char usage_text[] =
 
 enum {
 	OPT_CHECK = 256,
+	OPT_FILTER,
 	OPT_MAX_BODY,
 	OPT_MAX_CONNECTIONS,
 	OPT_MAX_MEMORY,
@@ -112,6 +115,7 @@ enum {
 
 static const struct option long_options[] = {
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "filter", no_argument, NULL, OPT_FILTER },
 	{ "help", no_argument, NULL, 'h' },
 	{ "keys", required_argument, NULL, 'k' },
 	{ "listen", required_argument, NULL, 'l' },
@@ -194,6 +198,8 @@ parse_options(struct options *o, int argc, char **argv)
 		case OPT_CHECK:
 			o->check = true;
 			break;
+		case OPT_FILTER:
+			filter_child_main();
 		case OPT_MAX_BODY:
 			o->body = (size_t)option_number(
 			    "--max-body", optarg, 1024, RECORD_TEXT_MAX / 2);
@@ -253,6 +259,7 @@ static void
 keep_time(struct collector *c)
 {
 	c->ingest.store.now = clock_ms(CLOCK_MONOTONIC);
+	c->ingest.filters.now = c->ingest.store.now;
 	c->ingest.clock = clock_ms(CLOCK_REALTIME);
 }
 
@@ -317,8 +324,11 @@ set_up_ingest(struct collector *c, const char *prefix)
 
 	if (store_init(&in->store, STDIN_FILENO, STDOUT_FILENO, prefix,
 	    o->sessions, o->units) == -1 ||
+	    filters_init(&in->filters) == -1 ||
 	    (in->limiter = limiter_new()) == NULL)
 		log_die(EXIT_OTHER, "cannot start: %s", strerror(errno));
+	in->filters.done = ingest_filtered;
+	in->filters.arg = in;
 	if (keys_load(&in->keys, o->keys, why, sizeof(why)) == -1)
 		log_die(EXIT_CONFIG, "%s", why);
 	if ((in->signer = signer_new(o->secret, why, sizeof(why))) == NULL)
@@ -437,6 +447,7 @@ set_up_loop(struct collector *c)
 	watch(c, STDOUT_FILENO, 0, "standard output");
 	watch(c, c->signals, EPOLLIN, "signals");
 	watch(c, http_fd(c->http), EPOLLIN, "HTTP");
+	watch(c, c->ingest.filters.epoll, EPOLLIN, "programs of keys");
 	if (c->metrics != NULL)
 		watch(c, metrics_fd(c->metrics), EPOLLIN, "metrics");
 }
@@ -549,6 +560,7 @@ is_finished(struct collector *c)
 	if (c->ingest.store.now >= c->stop) {
 		log_warn("%u requests were not answered in time, and are "
 		    "refused", http_requests(c->http));
+		filters_refuse_all(&c->ingest.filters);
 		store_refuse_all(&c->ingest.store);
 		c->cut = true;
 		c->stop += REFUSE_MS;
@@ -565,6 +577,9 @@ wait_ms(struct collector *c)
 	if (c->metrics != NULL && (m = metrics_timeout(c->metrics)) != -1 &&
 	    (ms == -1 || m < ms))
 		ms = m;
+	if ((m = filters_timeout(&c->ingest.filters)) != -1 &&
+	    (ms == -1 || m < ms))
+		ms = m;
 	if ((c->stop != 0 || !TAILQ_EMPTY(&c->ingest.store.posts) ||
 	    health_is_open(&c->ingest.store.health)) &&
 	    (ms == -1 || ms > STORE_TICK_MS))
@@ -577,11 +592,11 @@ wait_ms(struct collector *c)
 static void
 run(struct collector *c)
 {
-	struct epoll_event events[5];
+	struct epoll_event events[6];
 	int n;
 
 	while (!is_finished(c)) {
-		n = epoll_wait(c->epoll, events, 5, wait_ms(c));
+		n = epoll_wait(c->epoll, events, 6, wait_ms(c));
 		keep_time(c);
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == c->signals)
@@ -593,6 +608,7 @@ run(struct collector *c)
 				log_die(EXIT_OTHER, "standard output was "
 				    "closed: the ring is broken");
 		}
+		filters_run(&c->ingest.filters);
 		take_time(c);
 		/* New requests, and the answers just given. */
 		http_run(c->http);
@@ -636,6 +652,7 @@ main(int argc, char **argv)
 
 	metrics_free(c.metrics);
 	http_free(c.http);
+	filters_free(&c.ingest.filters);
 	store_release(&c.ingest.store);
 	signer_free(c.ingest.signer);
 	keys_free(&c.ingest.keys);

@@ -47,6 +47,7 @@ struct post {
 	bool replaya;		/* by one of its routes: see replaya.h */
 	struct http_request *request;
 	struct key *key;
+	struct filter *filter;	/* whose turn it waits for, or NULL */
 	char id[SESSION_ID_LEN + 1];
 	struct body body;
 	/* what the request says */
