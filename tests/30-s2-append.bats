@@ -276,6 +276,8 @@ grown_or_gone() {
 	[[ $output == ':nak token=a reason=mismatch status=412 {"seq":52}' ]]
 }
 
+acknowledged() { (($(wc -l <out) >= $1)); }
+
 @test "what has arrived is durable before more comes" {
 	mkfifo in
 	s2-append -c -v "$B/x" <in >out 2>/dev/null 3>&- &
@@ -283,8 +285,7 @@ grown_or_gone() {
 	exec 5>in
 	for i in 1 2 3; do
 		printf '{"type":3}\n' | rr-frame >&5
-		wait_until 10 test "$(wc -l <out)" -ge $i || wait_until 10 \
-		    sh -c "[ \$(wc -l <out) -ge $i ]"
+		wait_until 20 acknowledged "$i"
 	done
 	exec 5>&-
 	wait $append

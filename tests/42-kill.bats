@@ -60,7 +60,7 @@ kill_one() {
 	    -o acked "http://127.0.0.1:$port"
 	local sender=$pid
 	for ((round = 0; round < ${RR_KILL_ROUNDS:-200}; round++)); do
-		read -rt "0.$((RANDOM % 5))$((RANDOM % 10))" <> <(:) || :
+		read -rt "0.$((RANDOM % 3))$((RANDOM % 10))" <> <(:) || :
 		kill_one || :
 		read -rt "0.0$((RANDOM % 10))" <> <(:) || :
 		revive
