@@ -585,6 +585,16 @@ check_recording() {
 	[[ $(wc -l <calls) -eq 2 ]]
 	[[ $(sed -n 1p calls) == *"timestamp=$((T + 773000))&count=1" ]]
 	[[ $(sed -n 2p calls) == 'seq_num=62&count=20&'* ]]
+	# From the first event on, one more says when that was.
+	use_s2 "$port"
+	s2-tail -s at=+773000 -n 3 "$uri" | seqs >got
+	use_s2 "$direct"
+	[[ $(cat got) == '62 63 64 65 66 67 68 69 70 71 72 73 74 75 76 77 78 79 80 81 ' ]]
+	sed '1,3d; s/.*?//' "$pid.out" >calls
+	[[ $(wc -l <calls) -eq 3 ]]
+	[[ $(sed -n 1p calls) == 'seq_num=0&count=4' ]]
+	[[ $(sed -n 2p calls) == *"timestamp=$((T + 773000))&count=1" ]]
+	[[ $(sed -n 3p calls) == 'seq_num=62&count=20&'* ]]
 }
 
 @test "a moment: of two tabs, where one came an hour late" {

@@ -15,6 +15,7 @@
 #define READS_MAX	64	/* of one hunt; what there is by then must do */
 #define AHEAD_MAX	256	/* records to look for one that tells a time */
 #define GROWS		16	/* times, what is read if nothing told */
+#define HEAD		4	/* records: the first ones tell of the session */
 #define BACK_FIRST	64	/* records to look back for a snapshot */
 #define BACK_MAX	4096
 #define BACK_GROWS	8
@@ -86,7 +87,8 @@ first_from(struct hunt *h, enum s2_from from, uint64_t start, uint64_t end,
 	uint64_t count;
 	int rc;
 
-	for (count = 1; count <= AHEAD_MAX; count *= GROWS) {
+	count = from == S2_FROM_SEQ && start == 0 ? HEAD : 1;
+	for (; count <= AHEAD_MAX; count *= GROWS) {
 		rc = read_some(h, from, start, count);
 		if (rc != 1)
 			return rc;
