@@ -85,6 +85,15 @@ await test(async (rig) => {
   await shows(20 * SNAPSHOT + 2);
   assert.deepEqual(asked, [`?at=${T + 20 * 60e3 + 27e3}&count=4`]);
 
+  // Over many places, of which few can be read and drawn: where it is dropped is.
+  const box = await page.locator('.timeline').boundingBox(), y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.1, y);
+  await page.mouse.down();
+  for (let share = 0.1; share < 0.7; share += 0.02) await page.mouse.move(box.x + box.width * share, y);
+  await page.mouse.up();
+  await until('where it was dropped', () => /#t=[45]\d{6}$/.test(page.url()));
+  await shows(Math.floor((/#t=(\d+)/.exec(page.url())[1] - 5000) / STEP));
+
   // Live: who looks away for long comes back to what is there now.
   const visitor = await rig.visitor({ unmask: '#search' });
   const shop = await visitor.newPage();

@@ -184,8 +184,9 @@ function deep(node) {
  * What goes wrong with one event does not end the others, and what is too much
  * at once is drawn over several frames.
  * @param {(e: Error) => void} broken  is told of a page that could not be drawn
+ * @param {() => void} settle  is called when the events of a frame were drawn
  */
-export function harden(replayer, left, broken) {
+export function harden(replayer, left, broken, settle) {
   // Nobody gets into it by the keyboard, as nobody does by the mouse.
   replayer.iframe.inert = true;
   const told = new Set();       // events and nodes, each counted once
@@ -240,11 +241,12 @@ export function harden(replayer, left, broken) {
     timer.lastTimestamp = start;
     const due = () => timer.actions.length && timer.timeOffset >= timer.actions[0].delay;
     for (let n = 0; due(); n++) {
-      if (n % 16 === 15 && performance.now() - start > FRAME) break;
+      if (n % 4 === 3 && performance.now() - start > FRAME) break;
       timer.actions.shift().doAction();
     }
+    settle();
     timer.behind = !!due();
     timer.raf = timer.actions.length ? requestAnimationFrame(timer.rafCheck) : true;
   };
 }
-const FRAME = 30;               // ms of each frame for events
+const FRAME = 12;               // ms of each frame for events

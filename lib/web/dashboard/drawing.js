@@ -12,6 +12,7 @@ import { placed } from './times.js';
 const RULES = ['*{scroll-behavior:auto!important}'];
 const MOST_SEEN = 999;
 const LONE = 500;               // ms after which a page's snapshot no longer comes
+const SMOOTH = 4;               // faster than this what is scrolled is there at once
 const MOST_TAIL = 100;          // places of the mouse in its trail, which is drawn anew for each
 
 export class Drawing {
@@ -20,7 +21,8 @@ export class Drawing {
   seen = new Set();             // what the policy refused
   meta = null;                  // the event that says a page begins, until its snapshot comes
   snapshots = [];               // [when the page began, when it was drawn]
-  scrolled = new Map();         // what was on the way to a time: an element and the event's data
+  scrolled = new Map();         // what is to be, once all else is drawn: an element and the event's data
+  offsets = new WeakMap();      // how far a snapshot's page was scrolled
 
   /**
    * @param {{resized(): void, broken(e: Error): void}} on  there is another `size`; a page could
@@ -87,8 +89,26 @@ export class Drawing {
     });
     replayer.cache = sheets();
     this.base = events[0].timestamp;
-    harden(replayer, this.left, this.on.broken);
-    replayer.on('fullsnapshot-rebuilded', () => {
+    // To scroll, the browser has to lay the page out: so of a frame's events, or
+    // all on the way to a time, the last counts, when the page is as it was then.
+    const scroll = replayer.applyScroll.bind(replayer);
+    replayer.applyScroll = (d, sync) => {
+      const node = replayer.getMirror().getNode(d.id);
+      if (node) this.scrolled.set(node, d);
+      else scroll(d, sync);
+    };
+    const settle = (sync) => {
+      for (const [node, d] of this.scrolled) if (replayer.getMirror().getNode(d.id) === node) scroll(d, sync);
+      this.scrolled.clear();
+    };
+    harden(replayer, this.left, this.on.broken, () => settle(replayer.config.speed > SMOOTH));
+    replayer.on('flush', () => settle(true));
+    replayer.on('fullsnapshot-rebuilded', (e) => {
+      const page = replayer.iframe.contentDocument;
+      const { left, top } = this.offsets.get(e) ?? e.data.initialOffset;
+      this.offsets.set(e, { left, top });
+      e.data.initialOffset = { left: 0, top: 0 };
+      if (left || top) this.scrolled.set(page, { id: replayer.getMirror().getId(page), x: left, y: top });
       // A recorded video whose source is not fetched does not play: as it should be.
       const inside = replayer.iframe.contentWindow;
       inside.addEventListener('unhandledrejection', (e) => e.preventDefault());
@@ -103,18 +123,6 @@ export class Drawing {
       Object.assign(replayer.mouse.style, { left: `${x}px`, top: `${y}px` });
       replayer.hoverElements(replayer.iframe.contentDocument);
     };
-    // Of what was scrolled on the way to a time the last counts, once the page
-    // is as it was then: to scroll, the browser has to lay it out.
-    const scroll = replayer.applyScroll.bind(replayer);
-    replayer.applyScroll = (d, sync) => {
-      const node = sync && replayer.getMirror().getNode(d.id);
-      if (node) this.scrolled.set(node, d);
-      else scroll(d, sync);
-    };
-    replayer.on('flush', () => {
-      for (const [node, d] of this.scrolled) if (replayer.getMirror().getNode(d.id) === node) scroll(d, true);
-      this.scrolled.clear();
-    });
     const trail = replayer.drawMouseTail.bind(replayer);
     replayer.drawMouseTail = (p) => replayer.tailPositions.length < MOST_TAIL && trail(p);
     replayer.on('resize', (size) => {

@@ -7,7 +7,7 @@
  *   add {gen, batch}                         more of it
  *   seek {gen, at}   play   pause   rate {rate}   scale {fit}   hello
  *
- * Answers: ready, also to hello, opened {gen}, time {gen, at}, size {width, height, scale},
+ * Answers: ready, also to hello, opened {gen}, sought {gen}, time {gen, at}, size {width, height, scale},
  * left {gen, text, elsewhere} (what was left out; was any of it another
  * server's?), fault {gen, text}. Times are
  * rrweb's, plus `shift`.
@@ -103,7 +103,9 @@ const ops = {
     inTurn(async () => {
       await new Promise((resolve) => setTimeout(resolve));
       if (sought === mine) sought = null;
-      if (pending && pending.gen === mine.gen) pending.go(mine.at, playing && pending.shown);
+      if (!pending || pending.gen !== mine.gen) return;
+      pending.go(mine.at, playing && pending.shown);
+      requestAnimationFrame(() => setTimeout(() => tell({ op: 'sought', gen: mine.gen })));
     }, m.gen);
   },
   play() {

@@ -32,6 +32,8 @@ const LIVE_JUMP = 2500;         // ms off: go there instead of hurrying
 const RETRY = 3000;
 const IDLE_RECORDS = 1000;      // to read on for what comes after a time, at most
 const AWAY = 15e3;              // ms hidden: what was missed is not played
+const MOST_REST = 400;          // ms between two drawings for somebody who drags
+const LOST = 3000;              // ms after which one that was not told of has been
 const PICTURE = 2000;           // ms for which all else waits for the first picture
 
 /**
@@ -47,6 +49,7 @@ export function watch(id, app) {
   let chosen = 'auto', shown = null, gen = 0, ready = false, opened = false;
   let sought, elsewhere = new AbortController(), buffering = false, reading = false, failed = null;
   let hash = 0, deleted = false, remote = false;
+  let asked = 0, rested = 0, waits = 0;         // the player was asked to draw; may be asked while somebody drags; will be
 
   // ---- what is on the screen -------------------------------------------
 
@@ -166,9 +169,12 @@ export function watch(id, app) {
       if (gen === 1) requestIdleCallback(around, { timeout: 1000 });
       veiled(null);
       stage.dataset.opened = gen;
+      requestAnimationFrame(() => setTimeout(drew));
       hand();
       post({ op: 'rate', rate });
       paint();
+    } else if (m.op === 'sought' && m.gen === gen) {
+      drew();
     } else if (m.op === 'left' && m.gen === gen) {
       sayLeft(m);
     } else if (m.op === 'time' && m.gen === gen && opened && playing && !buffering) tick(m.at);
@@ -204,6 +210,7 @@ export function watch(id, app) {
     }
     if (w.early && at < w.start.first) at = w.start.first;
     const same = shown && shown.tab === tab && (shown.start === w.start || w.start.seq > shown.start.seq && shown.has(w.start) && shown.chars < WINDOW_CHARS);
+    asked = performance.now();
     if (same) {
       hand();
       return post({ op: 'seek', gen, at });
@@ -366,9 +373,11 @@ export function watch(id, app) {
         }
       } });
       if (rec.batches[0]?.first > at) at = rec.batches[0].first;
-      if (!tail && !rec.loaded(at)) await rec.read(next, (to) => !rec.loaded(at) && to < next + IDLE_RECORDS, signal);
+      // Somebody who drags is elsewhere by now.
+      const here = at;
+      if (!tail && !rec.loaded(at)) await rec.read(next, (to) => at === here && !rec.loaded(at) && to < next + IDLE_RECORDS, signal);
       // Somebody was in another tab then.
-      if (!rec.window(tabNow(), at)) await rec.reach(t, tabNow(), signal);
+      if (at === here && !rec.window(tabNow(), at)) await rec.reach(t, tabNow(), signal);
     } catch (e) {
       fault(e);
     }
@@ -438,7 +447,7 @@ export function watch(id, app) {
       setTimeout(() => rec.go(), PICTURE);
       rec.addEventListener('stopped', ended);
       rec.pins = [];
-      bar = timeline(rec, { seek, dropped: () => playing || note(), skips: () => skip });
+      bar = timeline(rec, { seek, dropped, skips: () => skip });
       side = inspector(rec, { seek: (t) => seek(t), stop: stopIt, remove: removeIt, fault });
       slot.replaceChildren(bar.root);
       view.querySelector('.side').replaceChildren(side.root);
@@ -585,10 +594,44 @@ export function watch(id, app) {
     leaveLive();
     jumped = null;
     at = Math.min(Math.max(t, begin()), end());
-    if (rec.loaded(at)) show();
-    else fetchAt(at);
+    if (drags) drag();
+    else go();
     if (!playing && !drags) note();
     paint();
+  }
+
+  /** Shows what is at `at`, read or not. */
+  function go() {
+    clearTimeout(waits);
+    waits = 0;
+    if (rec.loaded(at)) show();
+    else fetchAt(at);
+  }
+
+  /**
+   * Who drags passes more places than can be drawn, in the same thread in which
+   * the pointer is heard: one at a time is, the newest, and as long as that
+   * took nothing is.
+   */
+  function drag() {
+    clearTimeout(waits);
+    const now = performance.now();
+    const wait = asked && now - asked < LOST ? asked + LOST - now : rested - now;
+    waits = setTimeout(go, wait);
+  }
+
+  /** What was asked for last has been drawn. */
+  function drew() {
+    if (!asked) return;
+    const now = performance.now();
+    rested = now + Math.min(MOST_REST, now - asked);
+    asked = 0;
+    if (waits) drag();
+  }
+
+  function dropped() {
+    if (waits) go();
+    if (!playing) note();
   }
 
   function leaveLive() {
