@@ -2,6 +2,7 @@
 
 #include "hex.h"
 #include "lines.h"
+#include "record.h"
 #include "session.h"
 
 static const char hex[] = "0123456789abcdef";
@@ -215,6 +216,28 @@ directive_number(const struct directive *d, const char *key, uint64_t max,
 	if (number(p, p + d->args[i].value_len, max, out) == 0)
 		return 1;
 	*why = "a number is missing or out of its range";
+	return -1;
+}
+
+int
+directive_time(const struct directive *d, const char *key, int64_t *out,
+    const char **why)
+{
+	const char *p;
+	uint64_t v;
+	bool minus;
+	int i;
+
+	if ((i = find(d, key)) == -1)
+		return 0;
+	p = d->args[i].value;
+	minus = d->args[i].value_len > 0 && *p == '-';
+	if (number(p + minus, p + d->args[i].value_len, RECORD_TIME_MAX,
+	    &v) == 0) {
+		*out = minus ? -(int64_t)v : (int64_t)v;
+		return 1;
+	}
+	*why = "a time is no number";
 	return -1;
 }
 

@@ -91,6 +91,10 @@ ssize_t directive_value(const struct directive *d, const char *key, char *out,
 int directive_number(const struct directive *d, const char *key, uint64_t max,
     uint64_t *out, const char **why);
 
+/* The same for a time, or a difference of two: ms, |*out| <= 2^47. */
+int directive_time(const struct directive *d, const char *key, int64_t *out,
+    const char **why);
+
 /* The same for a range, N or N-M; *last is not less than *first. */
 int directive_range(const struct directive *d, const char *key, uint64_t max,
     uint64_t *first, uint64_t *last, const char **why);

@@ -7,6 +7,7 @@
 #include "record.h"
 
 #define HEAD_VERSION	1
+#define OFFSET_BYTES	5
 
 static unsigned char *
 put_be(unsigned char *p, uint64_t v, int n)
@@ -31,6 +32,13 @@ static uint32_t
 count_max(unsigned kind)
 {
 	return kind == RECORD_GAP ? RECORD_BATCH_MAX : RECORD_COUNT_MAX;
+}
+
+static bool
+may_have_offset(const struct record_head *h)
+{
+	return h->kind == RECORD_BATCH && (h->flags & RECORD_TIME) != 0 &&
+	    (h->flags & RECORD_DICT) == 0;
 }
 
 size_t
@@ -70,6 +78,12 @@ record_head_put(const struct record_head *h, unsigned char *p)
 	if (h->flags & RECORD_SNAP) {
 		assert(h->snap <= RECORD_SNAP_MAX);
 		p = pb_put_varint(p, h->snap);
+	}
+	if (h->offset != 0) {
+		assert(may_have_offset(h) && h->offset >= -RECORD_OFFSET_MAX -
+		    RECORD_OFFSET_UNIT && h->offset <= RECORD_OFFSET_MAX);
+		p = put_be(p, (uint64_t)(h->offset / RECORD_OFFSET_UNIT) &
+		    0xffffffffff, OFFSET_BYTES);
 	}
 	return p - start;
 }
@@ -161,6 +175,9 @@ record_head_get(const unsigned char *p, size_t n, struct record_head *h)
 		h->dict = (uint32_t)take_be(&c, 4);
 	if (h->flags & RECORD_SNAP)
 		h->snap = take_varint(&c, RECORD_SNAP_MAX);
+	if (!c.bad && may_have_offset(h) && c.end - c.p >= OFFSET_BYTES)
+		h->offset = ((int64_t)(take_be(&c, OFFSET_BYTES) << 24) >> 24) *
+		    RECORD_OFFSET_UNIT;
 	return c.bad ? -1 : 0;
 }
 

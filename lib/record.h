@@ -32,12 +32,15 @@ enum pipe_field {
 #define RECORD_PART_MAX		(S2_METERED_MAX - RECORD_OVERHEAD_MAX)
 
 /* Our own limits. */
-#define RECORD_HEAD_MAX		37	/* bytes of the header's value */
+#define RECORD_HEAD_MAX		38	/* bytes of the header's value; ... */
+					/* ... 37 of at most 127 parts */
 #define RECORD_BATCH_MAX	((1u << 28) - 1)
 #define RECORD_COUNT_MAX	16383	/* events in a batch */
 #define RECORD_PARTS_MAX	16383
 #define RECORD_SPAN_MAX		((1u << 28) - 1)
 #define RECORD_SNAP_MAX		((1u << 28) - 1)
+#define RECORD_OFFSET_UNIT	10		/* ms: what it is told in */
+#define RECORD_OFFSET_MAX	((((int64_t)1 << 39) - 1) * RECORD_OFFSET_UNIT)
 #define RECORD_TIME_MAX		((int64_t)1 << 47)	/* |ms| is below */
 #define RECORD_TEXT_MAX		(64u << 20)	/* bytes of a batch's lines */
 #define RECORD_JSON_MAX		65536		/* meta, stop, gap bodies */
@@ -82,6 +85,8 @@ struct record_head {
 	uint32_t span;			/* ms */
 	uint32_t dict;
 	uint32_t snap;
+	int64_t offset;			/* ms, in 'first'; only in a batch, ... */
+					/* ... with RECORD_TIME, without DICT */
 };
 
 /*

@@ -758,6 +758,72 @@ raw() {
 	[ "$output" = '200 200' ]
 }
 
+# happened TAB N MS [QUERY]: what was in tab TAB at MS by its clock, as the tab's
+# next batch, the first with a snapshot; prints the offset that it got.
+happened() {
+	n[$1]=$((${n[$1]:-0} + 1))
+	{
+		((n[$1] > 1)) || printf '{"type":%d,"timestamp":%d}\n' \
+		    4 "$3" 2 "$3"
+		printf '{"type":3,"data":{"n":%d},"timestamp":%d}\n' "$2" "$3"
+	} >"event.$2"
+	curl -sS --data-binary "@event.$2" \
+	    "$session/lines?token=$token&tab=$1&batch=${n[$1]}&$4" |
+	    jq -e 'select(.verdict == "stored") | .offset // 0'
+}
+
+@test "rr-collect: tabs with clocks that are wrong are one timeline" {
+	local -A n skew=([a]=86400000 [b]=0 [c]=-3600000) offset
+	local tabs=(a b c b a c) i tab t0 now
+	start_ring
+	open_session
+	# Six things, 100 s from each other by a clock that is right.
+	t0=$((${EPOCHREALTIME/[.,]/} / 1000 - 600000))
+	for i in "${!tabs[@]}"; do
+		tab=${tabs[i]}
+		now=$((${EPOCHREALTIME/[.,]/} / 1000 + skew[$tab]))
+		happened "$tab" "$i" $((t0 + i * 100000 + skew[$tab])) \
+		    "${offset[$tab]:-at=$now}" >got
+		[[ ${offset[$tab]:-offset=$(<got)} == "offset=$(<got)" ]]
+		offset[$tab]=offset=$(<got)
+	done
+	[[ ${offset[b]} == offset=0 ]]
+	# What was told once holds as long as it is not off by a minute.
+	happened a 6 $((t0 + 600000 + 86400000)) "${offset[a]}&at=$((now + 90030000 - 50000))" >got
+	[[ offset=$(<got) == "${offset[a]}" ]]
+
+	uri=$(s2-stream name "$id")
+	s2-tail "$uri" | rr-reassemble -d >lines
+	# Each at its time, give or take what a slow machine takes to send it.
+	grep '^:batch' lines | awk -v t0="$t0" '
+		{ sub(/.* first=/, ""); late = $1 - t0 - (NR - 1) * 100000
+		    if (late < -10 || late > 60000) exit bad = 1 }
+		END { exit bad || NR != 7 }'
+	[[ $(grep -c ' offset=-86' lines) -eq 3 ]]
+	[[ $(grep -c ' offset=36' lines) -eq 2 ]]
+	# No byte of an event is another.
+	rr cat "$id" | cmp - <(cat event.{0..6})
+	# The same lines are the same records again.
+	rr-frame -i lines | rr-reassemble -d >again
+	sed -i '/^:batch/!d; s/ snap=[0-9]*//; s/ seq=.* time=[0-9]*//' again
+	sed '/^:batch/!d; s/ snap=[0-9]*//; s/ seq=.* time=[0-9]*//' lines |
+	    cmp - again
+	# From between the second and the third to between the fifth and sixth.
+	local from=$((t0 + 150000)) to=$((t0 + 480000))
+	rr cat -s "@$from" -e "@$to" "$id" | cmp - <(cat event.{2..4})
+	rr-clip "$from" "$to" <lines | grep '^{' | cmp - <(cat event.{2..4})
+	rr-outline <lines | grep -c ' offset=' >got
+	[[ $(<got) -eq 5 ]]
+	rr stat -j "$id" | jq -e '.duration > 590000 and .duration < 660000'
+	rr ls -j "$id" | jq -e --argjson t "$t0" \
+	    '.first - $t | . > -11 and . < 60000'
+	s2-tail -s "at=$((t0 + 350000)),a" -n 1 "$uri" | rr-reassemble >got
+	tail -1 got | cmp - event.4
+	id=$(rr cut "$id" "@$t0" "@$to")
+	rr cat "$id" | cmp - <(cat event.{0..4})
+	rr stat -j "$id" | jq -e '.duration > 390000 and .duration < 460000'
+}
+
 @test "rr-collect: sessions that are watched flush sooner" {
 	mkdir watched
 	start_ring -W watched

@@ -28,25 +28,6 @@ batch_release(struct batch *b)
 	free(b->events);
 }
 
-/* A key that may be missing, as a time, which may be negative.  As above. */
-static int
-get_time(const struct directive *d, const char *key, int64_t *out,
-    const char **why)
-{
-	char text[24];
-	const char *bad;
-	ssize_t n = directive_value(d, key, text, sizeof text, why);
-
-	if (n == -1)
-		return *why == NULL ? 0 : -1;
-	*out = strtonum(text, -RECORD_TIME_MAX, RECORD_TIME_MAX, &bad);
-	if (bad != NULL) {
-		*why = "a time is no number";
-		return -1;
-	}
-	return 1;
-}
-
 static int
 read_head(struct batch *b, const struct directive *d, const char **why)
 {
@@ -59,8 +40,9 @@ read_head(struct batch *b, const struct directive *d, const char **why)
 	b->has_seq = got == 1;
 	b->seqs = 1;
 	if (directive_number(d, "seqs", INT32_MAX, &b->seqs, why) == -1 ||
-	    (first = get_time(d, "first", &b->first, why)) == -1 ||
-	    (last = get_time(d, "last", &b->last, why)) == -1)
+	    (first = directive_time(d, "first", &b->first, why)) == -1 ||
+	    (last = directive_time(d, "last", &b->last, why)) == -1 ||
+	    directive_time(d, "offset", &b->offset, why) == -1)
 		return -1;
 	b->has_time = first == 1 && last == 1;
 	/* A header cannot tell of more: the last event may be any later. */
@@ -85,6 +67,7 @@ batch_begin(struct batch *b, const struct directive *d, const char *line,
 	b->bare = d == NULL;
 	b->has_seq = b->has_time = b->full = false;
 	b->n = 0;
+	b->offset = 0;
 	buf_clear(&b->head);
 	buf_clear(&b->text);
 	if (d == NULL)
@@ -136,7 +119,7 @@ read_events(struct batch *b)
 			e->type = s.type;
 			if (s.has_time) {
 				has_time = true;
-				time = s.time;
+				time = s.time + b->offset;
 			}
 		}
 		e->has_time = has_time;

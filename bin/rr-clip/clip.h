@@ -50,6 +50,7 @@ struct batch {
 	uint64_t seq, seqs;
 	bool has_time;		/* first and last are set */
 	int64_t first, last;
+	int64_t offset;		/* of its tab's clock: in both of them */
 	bool full;		/* it is flagged so */
 	struct buf head;	/* the directive */
 	struct buf text;	/* the events, each with its LF */

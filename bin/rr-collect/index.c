@@ -79,6 +79,15 @@ tally_event(struct tally *c, const char *p, size_t len,
 }
 
 void
+tally_shift(struct tally *c, int64_t offset)
+{
+	c->first += offset;
+	c->last += offset;
+	c->since += offset;
+	c->user += offset;
+}
+
+void
 tally_add(struct tally *a, const struct tally *b)
 {
 	struct tally sum = *a;

@@ -38,6 +38,9 @@ struct tally {
 void tally_event(struct tally *, const char *p, size_t len,
     const struct scan *);
 
+/* Their clock is off by so many ms, which are added to its times. */
+void tally_shift(struct tally *, int64_t offset);
+
 /* Add b, which came behind a. */
 void tally_add(struct tally *a, const struct tally *b);
 

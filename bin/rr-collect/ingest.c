@@ -290,6 +290,9 @@ post_answer(struct post *p, const struct verdict *v)
 			put(b, ",\"repeat\":true");
 		if (v->snapshot && p->kind == POST_LINES)
 			put(b, ",\"snapshot\":true");
+		if (p->offset != 0)
+			buf_addf(b, ",\"offset\":%lld",
+			    (long long)p->offset);
 		watched = is_watched(in, p->session);
 		put(b, watched ? ",\"watched\":true" : ",\"watched\":false");
 		put_pair(b, ",\"flush\":", flush_of(in, watched));
@@ -480,6 +483,46 @@ query_tab(const struct http_request *r, uint32_t *tab, bool *there)
 	return s == NULL || session_tab_parse(s, strlen(s), tab);
 }
 
+static bool
+query_time(const struct http_request *r, const char *name, int64_t *out,
+    bool *there)
+{
+	const char *s = http_query(r, name), *bad = NULL;
+
+	*there = s != NULL;
+	if (s != NULL)
+		*out = strtonum(s, 1 - RECORD_TIME_MAX, RECORD_TIME_MAX - 1,
+		    &bad);
+	return bad == NULL;
+}
+
+/*
+ * How far the clock is off by which the events have their times.  What is less
+ * than the requests of a slow network differ by is left as it was: tabs of one
+ * browser have one clock, and should have one offset.
+ */
+static const char *
+parse_clock(const struct http_request *r, struct post *p)
+{
+	const struct ingest *in = r->arg;
+	int64_t at, off;
+	bool has_at, has_offset;
+
+	if (!query_time(r, "offset", &p->offset, &has_offset) ||
+	    !query_time(r, "at", &at, &has_at))
+		return "at and offset must be numbers of milliseconds";
+	if (has_at) {
+		off = (int64_t)in->clock - at;
+		if (off - p->offset > INGEST_CLOCK_MS ||
+		    p->offset - off > INGEST_CLOCK_MS)
+			p->offset = off;
+	}
+	p->offset -= p->offset % RECORD_OFFSET_UNIT;
+	if (p->offset < -RECORD_OFFSET_MAX || p->offset > RECORD_OFFSET_MAX)
+		p->offset = 0;
+	return NULL;
+}
+
 static const char *
 parse_lines(struct http_request *r, struct post *p)
 {
@@ -496,7 +539,7 @@ parse_lines(struct http_request *r, struct post *p)
 		return "tab without batch";
 	p->numbered = batch;
 	p->last = p->batch;
-	return NULL;
+	return parse_clock(r, p);
 }
 
 static const char *
@@ -845,6 +888,7 @@ judge_body(struct http_request *r, struct post *p)
 		p->packed = j.packed;
 		p->events = j.events;
 		p->tally = j.tally;
+		tally_shift(&p->tally, p->offset);
 		break;
 	case POST_OPEN:
 	case POST_META:
@@ -952,6 +996,7 @@ ingest_filtered(void *arg, struct post *p, enum filter_outcome outcome,
 		p->full = j.full;
 		p->events = j.events;
 		p->tally = j.tally;
+		tally_shift(&p->tally, p->offset);
 		submit_lines(r, p);
 		break;
 	case FILTER_NO_MEMORY:

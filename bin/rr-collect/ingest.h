@@ -24,6 +24,7 @@
 #define INGEST_FLUSH_WATCHED_MS	250	/* when somebody watches */
 #define INGEST_WATCHED_MS	30000	/* so long after the file was touched */
 #define INGEST_LOOK_MS		1000	/* how often that is looked at */
+#define INGEST_CLOCK_MS		60000	/* that a clock may be off */
 #define INGEST_BEAT_MS		20000	/* between beats of an idle one */
 #define INGEST_ANSWER_MAX	4096	/* bytes of an answer */
 

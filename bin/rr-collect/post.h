@@ -60,6 +60,7 @@ struct post {
 	uint32_t batch;
 	uint32_t last;		/* of the batches it stands for */
 	uint32_t snap;
+	int64_t offset;		/* of the clock of its tab, ms */
 	uint32_t events;	/* of a gap, or in a batch */
 	const char *cause;	/* of a gap */
 	struct marks *marks;	/* of events without a number, or NULL */

@@ -331,6 +331,8 @@ write_unit(struct ring *r, const struct post *p, const struct tab *tab,
 			put_pair(b, " snap=", tab->snap);
 		else if (p->has_snap && tab->snapshot != SNAPSHOT_NEVER)
 			put_pair(b, " snap=", p->snap);
+		if (p->offset != 0)
+			buf_addf(b, " offset=%lld", (long long)p->offset);
 		put(b, "\n");
 		buf_add(b, buf_bytes(body), buf_size(body));
 		return;

@@ -55,6 +55,8 @@ do_batch(struct framer *f, const struct directive *d)
 		    RECORD_BATCH_MAX);
 	if (get_tab_snap(f, d, &b->tab, &b->has_snap, &b->snap) == -1)
 		return -1;
+	if (directive_time(d, "offset", &b->offset, &why) == -1)
+		return framer_wrong(f, "offset=: %s", why);
 	b->number = (uint32_t)number;
 	b->given = true;
 	return 0;
@@ -242,7 +244,7 @@ do_record(struct framer *f, const struct directive *d)
 	if (r != 1)
 		return framer_wrong(f, "body=: %s", r == 0 ? "missing" : why);
 	body_len = buf_size(&f->scratch) - head_len;
-	if (body_len > RECORD_PART_MAX + RECORD_HEAD_MAX - head_len)
+	if (body_len > S2_METERED_MAX - 8 - 2 - 1 - head_len)
 		return framer_wrong(f, "body=: more than S2 takes in a record");
 	if (framer_settle(f) == -1)
 		return -1;

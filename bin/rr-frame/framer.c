@@ -163,6 +163,21 @@ add_failed(struct framer *f, const struct batch *b)
 	return framer_add_gap(f, &h, "filter", true, b->failed);
 }
 
+/* When it was, by a clock that is right; as told, if that can be no time. */
+static void
+set_times(struct record_head *h, const struct batch *b)
+{
+	int64_t offset = b->offset - b->offset % RECORD_OFFSET_UNIT;
+
+	h->first = b->first;
+	if (offset < -RECORD_OFFSET_MAX || offset > RECORD_OFFSET_MAX ||
+	    b->first + offset <= -RECORD_TIME_MAX ||
+	    b->first + offset >= RECORD_TIME_MAX)
+		return;
+	h->first += offset;
+	h->offset = offset;
+}
+
 /* Add a batch's record or records. */
 static int
 add_batch(struct framer *f, const struct batch *b, unsigned codec,
@@ -178,7 +193,7 @@ add_batch(struct framer *f, const struct batch *b, unsigned codec,
 	if (b->has_time) {
 		span = b->last - b->first;
 		h.flags |= RECORD_TIME;
-		h.first = b->first;
+		set_times(&h, b);
 		h.span = span > RECORD_SPAN_MAX ? RECORD_SPAN_MAX :
 		    (uint32_t)span;
 	}

@@ -47,6 +47,7 @@ struct batch {
 	bool has_time;
 	int64_t first;
 	int64_t last;
+	int64_t offset;		/* of its tab's clock, ms */
 	int64_t since;		/* when its first event came: CLOCK_MONOTONIC */
 };
 

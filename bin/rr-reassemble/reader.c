@@ -258,13 +258,32 @@ program_failed(struct reader *r, const char *why, size_t len)
 	return 0;
 }
 
+static bool
+has_span(const struct reader *r)
+{
+	return r->o.from > INT64_MIN || r->o.to < INT64_MAX;
+}
+
+/* True if it is in the span; what tells no time is, unless it must. */
+static bool
+in_span(const struct reader *r, const char *event, size_t len, int64_t offset)
+{
+	struct scan s;
+
+	if (scan_event(event, len, &s) == -1 || !s.has_time)
+		return !r->o.timed;
+	return s.time + offset >= r->o.from && s.time + offset < r->o.to;
+}
+
 /* Print one event, or what the program makes of it. */
 static int
-filtered(struct reader *r, const char *event, size_t len)
+filtered(struct reader *r, const char *event, size_t len, int64_t offset)
 {
 	struct buf *made = &r->made;
 	struct scan s;
 
+	if (has_span(r) && !in_span(r, event, len, offset))
+		return 0;
 	if (r->o.program != NULL) {
 		/* Who wrote it may not have been rr-frame. */
 		if (scan_event(event, len, &s) == -1)
@@ -298,20 +317,20 @@ reader_event(struct reader *r, uint32_t tab, const char *event, size_t len)
 {
 	if (r->o.one_tab && r->o.tab != tab)
 		return 0;
-	return filtered(r, event, len);
+	return filtered(r, event, len, 0);
 }
 
 /* Print a batch's lines. */
 static int
-print_lines(struct reader *r, const char *p, size_t n)
+print_lines(struct reader *r, const char *p, size_t n, int64_t offset)
 {
 	const char *const end = p + n, *lf;
 
-	if (r->o.program == NULL)
+	if (r->o.program == NULL && !has_span(r))
 		return sink_add(&r->sink, p, n);
 	for (; p < end; p = lf + 1) {
 		lf = memchr(p, '\n', end - p);
-		if (filtered(r, p, lf - p) == -1)
+		if (filtered(r, p, lf - p, offset) == -1)
 			return -1;
 		if (buf_size(&r->sink.buf) >= FLUSH &&
 		    sink_flush(&r->sink) == -1)
@@ -334,6 +353,8 @@ print_batch_head(struct reader *r, const struct record_head *h,
 	if (h->flags & RECORD_TIME)
 		buf_addf(b, " first=%lld last=%lld", (long long)h->first,
 		    (long long)h->first + h->span);
+	if (h->offset != 0)
+		buf_addf(b, " offset=%lld", (long long)h->offset);
 	if (flags != 0)
 		buf_addf(b, " flags=%s%s%s",
 		    flags & RECORD_FULL ? "full" : "",
@@ -430,7 +451,7 @@ take_batch(struct reader *r, struct tab *t, const struct record_head *h,
 	if (r->o.directives &&
 	    print_batch_head(r, h, rec, seq, time) == -1)
 		return -1;
-	if (print_lines(r, lines, len) == -1)
+	if (print_lines(r, lines, len, h->offset) == -1)
 		return -1;
 	return r->o.directives ? buf_addf(&r->sink.buf, ":end\n") : 0;
 }

@@ -28,6 +28,8 @@ struct reader_options {
 	bool directives;
 	bool one_tab;		/* only this one: */
 	uint32_t tab;
+	int64_t from, to;	/* only events that are not outside of these, ... */
+	bool timed;		/* ... and tell their time; ms */
 	struct jqprog *program;	/* over each event, or NULL; borrowed */
 };
 

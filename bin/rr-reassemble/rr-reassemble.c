@@ -15,12 +15,15 @@
 #define READ_BYTES	(256u << 10)	/* asked of one read() */
 
 static const char usage_text[] =
-    "usage: rr-reassemble [-dq] [-F FILE | -f PROGRAM] [-t TAB] [FILE ...]\n"
+    "usage: rr-reassemble [-dq] [-e TO] [-F FILE | -f PROGRAM] [-s FROM] [-t TAB]\n"
+    "                     [FILE ...]\n"
     "Turn the records of an S2 stream into event lines.\n"
     "  -d          print directives too: all of the recording\n"
+    "  -e TO       only events before this time, ms since 1970\n"
     "  -F FILE     print what the jq program in FILE makes of each event\n"
     "  -f PROGRAM  print what this jq program makes of each event\n"
     "  -q          do not say what is missing; the exit status still does\n"
+    "  -s FROM     only events of this time or later\n"
     "  -t TAB      only this browser tab, in hex\n";
 
 /* All before it has been printed. */
@@ -103,15 +106,19 @@ main(int argc, char *argv[])
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *program = NULL, *program_file = NULL;
-	struct reader_options o = { .directives = false };
+	struct reader_options o = { .from = INT64_MIN, .to = INT64_MAX };
 	struct reader r;
 	int c, fd, status;
 
 	log_init("rr-reassemble", LOG_LEVEL_WARN);
-	while ((c = getopt_long(argc, argv, "dF:f:qt:", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "de:F:f:qs:t:", longs, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			o.directives = true;
+			break;
+		case 'e':
+			o.to = option_number("-e", optarg,
+			    1 - RECORD_TIME_MAX, RECORD_TIME_MAX - 1);
 			break;
 		case 'F':
 			program_file = optarg;
@@ -121,6 +128,11 @@ main(int argc, char *argv[])
 			break;
 		case 'q':
 			log_set_level(LOG_LEVEL_ERR);
+			break;
+		case 's':
+			o.from = option_number("-s", optarg,
+			    1 - RECORD_TIME_MAX, RECORD_TIME_MAX - 1);
+			o.timed = true;
 			break;
 		case 't':
 			o.one_tab = true;
@@ -136,6 +148,8 @@ main(int argc, char *argv[])
 			exit(EXIT_USAGE);
 		}
 	}
+	if (o.from >= o.to)
+		option_wrong("-s must be before -e");
 	o.program = jqprog_option(program, program_file);
 
 	if (reader_init(&r, &o, STDOUT_FILENO) == -1)

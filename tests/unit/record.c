@@ -10,7 +10,7 @@ same(const struct record_head *a, const struct record_head *b)
 	    a->part == b->part && a->parts == b->parts &&
 	    a->checksum == b->checksum && a->count == b->count &&
 	    a->first == b->first && a->span == b->span && a->dict == b->dict &&
-	    a->snap == b->snap;
+	    a->snap == b->snap && a->offset == b->offset;
 }
 
 /* It must read back the same, and not at all if a byte is missing. */
@@ -32,6 +32,24 @@ round_trip(const struct record_head *h)
 	return n;
 }
 
+/* One with an offset reads back without it if a byte of that is missing. */
+static size_t
+with_offset(const struct record_head *h)
+{
+	unsigned char p[RECORD_HEAD_MAX + 8];
+	struct record_head back, without = *h;
+	size_t n;
+
+	memset(p, 0xee, sizeof p);
+	n = record_head_put(h, p);
+	CHECK(n <= RECORD_HEAD_MAX && p[n] == 0xee);
+	CHECK(record_head_get(p, n, &back) == 0 && same(h, &back));
+	CHECK(record_head_get(p, n + 5, &back) == 0 && same(h, &back));
+	without.offset = 0;
+	CHECK(record_head_get(p, n - 1, &back) == 0 && same(&without, &back));
+	return n;
+}
+
 static void
 test_head(void)
 {
@@ -49,12 +67,30 @@ test_head(void)
 	struct pb_field f;
 
 	/* The largest there is, and what S2 meters for it. */
-	CHECK(round_trip(&h) == RECORD_HEAD_MAX);
+	CHECK(round_trip(&h) == RECORD_HEAD_MAX - 1);
+	CHECK(record_add(&b, &h, NULL, 0) == 0);
+	CHECK(pb_next(buf_bytes(&b), buf_size(&b), &f, NULL) ==
+	    (ssize_t)buf_size(&b));
+	CHECK(record_metered(f.bytes, f.len) == RECORD_OVERHEAD_MAX);
+	buf_clear(&b);
+	/* The same with an offset, which needs what a dictionary takes. */
+	h.flags &= ~(unsigned)RECORD_DICT;
+	h.dict = 0;
+	h.offset = -RECORD_OFFSET_MAX;
+	CHECK(with_offset(&h) == RECORD_HEAD_MAX);
+	h.parts = RECORD_TEXT_MAX / RECORD_PART_MAX + 1;
+	CHECK(with_offset(&h) == RECORD_HEAD_MAX - 1);
 	CHECK(record_add(&b, &h, NULL, 0) == 0);
 	CHECK(pb_next(buf_bytes(&b), buf_size(&b), &f, NULL) ==
 	    (ssize_t)buf_size(&b));
 	CHECK(record_metered(f.bytes, f.len) == RECORD_OVERHEAD_MAX);
 	buf_release(&b);
+	h.offset = RECORD_OFFSET_MAX;
+	with_offset(&h);
+	h.offset = -RECORD_OFFSET_UNIT;
+	with_offset(&h);
+	h.offset = 0;
+	h.flags |= RECORD_DICT;
 
 	h.first = 1 - RECORD_TIME_MAX;
 	round_trip(&h);

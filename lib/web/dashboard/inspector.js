@@ -214,7 +214,7 @@ export function inspector(rec, on) {
 
   function facts() {
     const i = rec.info, m = rec.meta, end = ending(i);
-    const offset = rec.batches.length && rec.batches[0].time ? rec.batches[0].first - rec.batches[0].time : null;
+    const offset = rec.batches.length && rec.batches[0].time ? rec.batches[0].first - rec.batches[0].shift - rec.batches[0].time : null;
     const out = [
       ['State', `${end.word}. ${end.why}`], ['Page', m.url || i.url], ['Title', m.title || i.title], ['User', m.user || i.user], ['Source', m.source || i.source],
       ['Started', when(i.created)], ['Length', isFinite(rec.last - rec.first) ? span(rec.last - rec.first) : null], ['Active', i.active > 0 ? span(i.active) : null],

@@ -2,7 +2,8 @@
  * What is known of one session: its batches, as far as they are loaded, and
  * what happens in them. Batches come in pieces and from both ends; bodies that
  * are far from where somebody looks are let go, and read again when needed.
- * Times are rrweb's, which a step back of the visitor's clock does not turn.
+ * Times are rrweb's, corrected by the offset that is stored with each tab, which
+ * a step back of the visitor's clock does not turn.
  */
 
 import { lines, num, outline } from './api.js';
@@ -389,12 +390,12 @@ export class Recording extends EventTarget {
       return null;
     }
     const b = { seq: num(d, 'seq'), seqs: num(d, 'seqs') || 1, tab: d.tab, n, snap: num(d, 'snap'), time: num(d, 'time'),
-      full: (d.flags || '').split(',').includes('full'), first: num(d, 'first'), last: num(d, 'last'), shift: 0, count: events.length };
+      full: (d.flags || '').split(',').includes('full'), first: num(d, 'first'), last: num(d, 'last'), offset: num(d, 'offset') || 0, shift: 0, count: events.length };
     this.fill(b, events);
     if (b.first === undefined || b.last - b.first > FAR) this.measure(b);
     const before = t.byNumber.get(n - 1);
     if (b.first !== undefined) {
-      if (before && before.last !== undefined) b.shift = settle(b, before);
+      if (before && before.last !== undefined) b.shift = settle(b, { ...before, shift: before.shift - before.offset });
       else if (isFinite(this.last) && b.first > this.last + FAR) b.shift = this.last - b.first;
       else if (isFinite(this.first) && b.last < this.first - FAR) b.shift = this.first - b.first;
     }
@@ -406,6 +407,7 @@ export class Recording extends EventTarget {
     if (b.first !== undefined) {
       b.first += b.shift;
       b.last += b.shift;
+      b.shift += b.offset;
       t.first = Math.min(t.first, b.first);
       t.last = Math.max(t.last, b.last);
       this.first = Math.max(this.floor, Math.min(this.first, b.first));
@@ -427,7 +429,8 @@ export class Recording extends EventTarget {
   /** What the directive could not tell, since the events were packed, or not be believed. */
   measure(b) {
     b.full = b.full || b.lines.some((line, i) => /^\{[^{]*"type":\s*4\b/.test(line) && /^\{[^{]*"type":\s*2\b/.test(b.lines[i + 1] || ''));
-    Object.assign(b, bounds(b.lines));
+    const { first, last } = bounds(b.lines);
+    Object.assign(b, { first: first && first + b.offset, last: last && last + b.offset });
   }
 
   /**
@@ -631,11 +634,11 @@ export class Recording extends EventTarget {
 
   // ---- asking ----------------------------------------------------------
 
-  /** A moment as the visitor's clock had it. */
+  /** A moment as the records have it: without what only a viewer makes of their times. */
   own(at) {
     let near;
     for (const b of this.batches) if (b.first <= at && (!near || b.first > near.first)) near = b;
-    return at - (near ? near.shift : 0);
+    return at - (near ? near.shift - near.offset : 0);
   }
 
   /** The tab in which somebody was, at a time. */

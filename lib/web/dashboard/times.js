@@ -1,7 +1,8 @@
 /**
- * What the times of events are taken for. They are the visitor's, whose clock
- * may be set while it records, and who may send what he likes: no time moves
- * anything by more than it can be off.
+ * What the times of events are taken for. They are the visitor's, and the offset
+ * that is stored with them says how far his clock is off. It may be set while it
+ * records, and he may send what he likes: no time moves anything by more than
+ * it can be off.
  */
 
 export const FAR = 86400e3;     // ms: no batch is as long

@@ -62,7 +62,7 @@ export class Recording {
         const d = directive(line);
         if (d.name === 'batch') {
           await end();
-          [batch, bare] = [{ tab: d.tab, time: Number(d.time), lines: [], full: / flags=\S*full/.test(line) }, 0];
+          [batch, bare] = [{ tab: d.tab, time: Number(d.time), offset: Number(d.offset) || 0, lines: [], full: / flags=\S*full/.test(line) }, 0];
         } else if (d.name === 'end') await end();
         else if (d.name === 'gap') this.gap(d);
         else if (d.name === 'meta') Object.assign(this.meta, d.json);
@@ -101,10 +101,10 @@ export class Recording {
     const t = this.tab(b.tab);
     for (const [i, line] of b.lines.entries()) b.lines[i] = await unpack(line);
     this.events += b.lines.length;
-    const { first: from, last: to } = bounds(b.lines);
-    const told = from !== undefined;
+    const span = bounds(b.lines), told = span.first !== undefined;
+    const offset = b.offset || 0, from = span.first + offset, to = span.last + offset;
     if (told && isFinite(t.last)) t.shift = settle({ first: from, time: b.time }, t);
-    const part = { lines: b.lines, shift: t.shift, first: told ? from + t.shift : undefined, last: told ? to + t.shift : undefined };
+    const part = { lines: b.lines, shift: t.shift + offset, first: told ? from + t.shift : undefined, last: told ? to + t.shift : undefined };
     for (const text of b.lines) {
       const small = text.length < SMALL, e = small ? event(text) : null;
       if (small && !e) continue;

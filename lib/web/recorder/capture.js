@@ -57,7 +57,7 @@ export function capture(opts, shield, sender) {
   /** rrweb's times are Date.now(); one that is set mid-page must not show. */
   const steady = (e) => {
     const d = e.timestamp - now();
-    if (drift === null) drift = d;
+    if (drift === null) sender.lead = (drift = d) + shift;
     if (Math.abs(d - drift) > CLOCK_STEP) {
       shift += drift - d;
       drift = d;

@@ -8,8 +8,9 @@
  * queue has one request in flight, and its head is never overtaken. What comes
  * back is a verdict, and each is obeyed: see `settle`.
  *
- * A session is an object {id, token, next, snap}: `next` is this tab's next
- * batch number in it, `snap` the record of its newest stored snapshot. Its id
+ * A session is an object {id, token, next, snap, offset}: `next` is this tab's
+ * next batch number in it, `snap` the record of its newest stored snapshot, and
+ * `offset` how far the collector found the tab's clock to be off. Its id
  * is null until the collector has opened it. Batches point at their session,
  * so that one that is over can still be given what it is owed.
  *
@@ -39,7 +40,7 @@ const hex8 = () => {
   do [n] = crypto.getRandomValues(new Uint32Array(1)); while (!n);
   return n.toString(16).padStart(8, '0');
 };
-const fresh = () => ({ id: null, token: '', next: 1, snap: null });
+const fresh = () => ({ id: null, token: '', next: 1, snap: null, offset: 0 });
 
 export class Sender {
   /**
@@ -57,6 +58,7 @@ export class Sender {
     this.pendingChars = this.queueChars = this.fullChars = 0;
     this.meta = null;           // a Meta event that waits for its FullSnapshot,
     this.late = [];             // and what came in between
+    this.lead = undefined;      // of the times of events before now(), once there are any
     this.lost = 0;              // events dropped since the last gap was told
     this.tries = 0;
     this.era = 0;               // answers to requests of an earlier one are void
@@ -91,6 +93,7 @@ export class Sender {
     this.tab = baton ? baton.tab : hex8();
     // What the clock was set back between two pages is not taken back.
     this.ahead = baton ? Math.max(0, baton.at - now()) : 0;
+    this.timed = null;          // the session in which this page's clock is known
     this.session = kept && sessions.find((s) => s.id === kept.id) || unopened || fresh();
     if (unopened) {
       this.since = baton.since;
@@ -112,7 +115,7 @@ export class Sender {
   }
 
   /** The current session is this one. */
-  enter({ id, token, made, preset }) {
+  enter({ id, token, made, preset, offset }) {
     const { opts } = this;
     const stricter = PRESETS.includes(preset) && PRESETS.indexOf(preset) < PRESETS.indexOf(opts.privacy);
     if (stricter) {
@@ -123,6 +126,8 @@ export class Sender {
       this.spill();
     }
     Object.assign(this.session, { id, token, made, preset });
+    // The browser's tabs have one clock, so it is off by what another's was.
+    if (offset && !this.session.offset) this.session.offset = offset;
     this.ring = false;
     if (stricter) this.host.stricter();
   }
@@ -137,7 +142,7 @@ export class Sender {
   remember(change) {
     const s = this.session;
     if (s.id) this.store.saveSession({ ...this.store.session(), id: s.id, token: s.token,
-      made: s.made, preset: s.preset, seen: this.seen || now(), collector: this.opts.collector, ...change });
+      made: s.made, preset: s.preset, offset: s.offset, seen: this.seen || now(), collector: this.opts.collector, ...change });
   }
 
   // ---- events ----------------------------------------------------------
@@ -320,6 +325,7 @@ export class Sender {
       q.set('batch', b.to > b.n ? `${b.n}-${b.to}` : b.n);
     }
     if (kind === 'lines' && s.snap !== null) q.set('snap', s.snap);
+    if (kind === 'lines' && s.offset) q.set('offset', s.offset);
     if (kind === 'gap') {
       q.set('cause', b.cause);
       q.set('events', b.events);
@@ -333,7 +339,7 @@ export class Sender {
       if (b.text === null) return { verdict: 'bad', error: 'no longer in storage' };
       this.queueChars += b.text.length;
     }
-    const url = this.url(b);
+    const url = this.url(b) + this.clock(b);
     if (b.body === undefined && b.kind === 'lines') b.body = await gzip(b.text);
     if (era !== this.era) return null;
     const body = b.body || (this.encoder = this.encoder || new TextEncoder()).encode(b.text);
@@ -354,6 +360,11 @@ export class Sender {
       return null;
     }
     return v;
+  }
+
+  /** What the clock says that its events have their times by; only in what is sent now. */
+  clock(b) {
+    return b.kind !== 'lines' || this.timed === b.s ? '' : `&at=${Math.round(now() + (this.lead ?? this.ahead))}`;
   }
 
   stow(b) {
@@ -433,6 +444,11 @@ export class Sender {
       case 'stopped':
         if (b.kind === 'lines') {
           if (b.full && v.seq !== undefined) s.snap = v.seq;
+          if (this.timed !== s && v.verdict === 'stored') {
+            this.timed = s;
+            s.offset = v.offset || 0;
+            if (s === this.session) this.remember();
+          }
           this.stats.stored += b.count;
           this.stats.batches++;
         }
@@ -679,7 +695,7 @@ export class Sender {
       if (b.out) continue;      // in flight already, and outlives the page
       const body = b.body || new TextEncoder().encode(b.text);
       if ((room -= body.length) < 0) break;
-      const url = this.url(b);
+      const url = this.url(b) + this.clock(b);
       postLast(b.body ? url + '&gz=1' : url, body);
     }
     // For another tab, if this one does not come back.
