@@ -365,6 +365,8 @@ $E" ]
 	curl -sS -d '{}' "$open=any" >open.json
 	local b bt
 	b=$collector/v1/sessions/$(jq -r .id open.json) bt=$(jq -r .token open.json)
+	local c=x
+	[[ ${at:20:1} != x ]] || c=y
 	for kind in lines beat meta stop 'gap'; do
 		local q='tab=a&batch=1&cause=lost'
 		says 401 denied -d "$E" "$a/$kind?$q"
@@ -373,7 +375,7 @@ $E" ]
 		says 401 denied -d "$E" "$b/$kind?$q&token=$at"
 		says 401 denied -d "$E" "$a/$kind?$q&token=${at}A"
 		says 401 denied -d "$E" "$a/$kind?$q&token=${at%?}"
-		says 401 denied -d "$E" "$a/$kind?$q&token=${at:0:20}x${at:21}"
+		says 401 denied -d "$E" "$a/$kind?$q&token=${at:0:20}$c${at:21}"
 		says 401 denied -d "$E" "$collector/v1/sessions/x/$kind?$q&token=$at"
 		says 403 denied -d "$E" -H 'Origin: https://evil.example' "$a/$kind?$q&token=$at"
 		says 405 bad "$a/$kind?$q&token=$at"
@@ -1053,9 +1055,13 @@ $c" ]
 	post() {
 		[[ -e $1.json ]] ||
 			curl -sS -d '{}' "$collector/v1/sessions?key=$1" >"$1.json"
-		printf '{"type":3%s}\n' "${@:3}" |
-		    says 200 stored --data-binary @- "$collector/v1/sessions/$(
-			jq -r '"\(.id)/lines?token=\(.token)"' "$1.json")&tab=a&batch=$2"
+		# Of two at once each has its answer in a place of its own.
+		printf '{"type":3%s}\n' "${@:3}" | (
+			mkdir -p "$1.answer"
+			cd "$1.answer"
+			says 200 stored --data-binary @- "$collector/v1/sessions/$(
+			    jq -r '"\(.id)/lines?token=\(.token)"' "../$1.json")&tab=a&batch=$2"
+		)
 	}
 	programs() { pgrep -P "$collect" -x rr-filter; }
 	post fine 1 ',"a":0'

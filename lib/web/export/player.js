@@ -46,6 +46,9 @@ function show() {
   if (!segment) return Promise.resolve();
   // Much at once is quicker drawn anew.
   if (now && now.segment === segment && due(now) < now.given + MUCH) {
+    // What was to come in its place is not wanted any more.
+    if (opening) opening.destroy();
+    opening = null;
     move();
     return Promise.resolve();
   }
