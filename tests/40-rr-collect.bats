@@ -1021,6 +1021,12 @@ $c" ]
 	echo 'if' >broken.jq
 	run -78 rr-collect -k keys
 	[[ ${lines[-1]} == "rr-collect: 'keys', line 1: 'broken.jq': "* ]]
+	echo 'one * opens=x' >keys
+	run -78 rr-collect -k keys --check
+	[ "$output" = "rr-collect: 'keys', line 1: 'opens=x' is no number from 0 to 1000000" ]
+	echo 'one ftp' >keys
+	run -78 rr-collect -k keys --check
+	[[ $output == "rr-collect: 'keys', line 1: 'ftp' is neither an origin "* ]]
 }
 
 @test "rr-collect: what a key's program makes too long is left out" {

@@ -368,6 +368,27 @@ answers() {
 	[[ $status == "$1" ]]
 }
 
+@test "health: red with the reason while the token may not append" {
+	local port proxy
+	new_basin
+	proxy=$(free_port)
+	start node "$ROOT/tests/count-proxy.mjs" "$proxy" "$S2_BASIN_ENDPOINT" denied
+	wait_until 20 grep -q ready "$pid.out"
+	export S2_BASIN_ENDPOINT=http://127.0.0.1:$proxy
+	start_ring
+	touch denied
+	says 503 away -d '{}' "$collector/v1/sessions?key=dev"
+	wait_until 5 answers 503 "$collector/health/ready"
+	[ "$(jq -c '[.ready, .reason]' answer)" = \
+	    '[false,"S2 does not let us append"]' ]
+	grep -Fxq 'rrpipe_collect_ready 0' <(figures)
+	run -77 rr doctor -c
+	grep -q '^fail S2 append: .*permission_denied.*; give the token the right to this, or another token$' <<<"$output"
+	rm denied
+	wait_until 5 answers 200 "$collector/health/ready"
+	open_session dev
+}
+
 @test "metrics: the dashboard's server" {
 	mkdir routes
 	local name
@@ -476,16 +497,18 @@ answers() {
 	acted() {
 		says 200 stored -d "$E"$'\n'"$E" "$session/lines?token=$token"
 		says 401 denied -d "$E" "$session/lines?token=x"
-		# S2 yes, a session, batches, events, refusals, a time, calls
-		grep -qE '^yes 1 0 [1-9][0-9.]* [1-9][0-9.]* [1-9][0-9]* [1-9][0-9.]* 0\.0 [0-9.]+m?s [0-9.]+m?s [0-9]+ [1-9][0-9.]* 0\.0 0$' \
+		curl -s -o /dev/null "$at/none"
+		# S2 yes, a session, batches, events, refusals, a time, calls,
+		# and of the dashboard refusals
+		grep -qE '^yes 1 0 [1-9][0-9.]* [1-9][0-9.]* [1-9][0-9]* [1-9][0-9.]* 0\.0 [0-9.]+m?s [0-9.]+m?s [0-9]+ [1-9][0-9.]* 0\.0 [0-9]+K? [1-9][0-9.]* 0\.0$' \
 		    "$top.out"
 	}
 	wait_until 20 acted || {
 		cat "$top.out" "$top.err" >&2
 		false
 	}
-	[ "$(head -n 1 "$top.out" | wc -w)" = 15 ]
-	[ "$(sed -n 2p "$top.out" | wc -w)" = 14 ]
+	[ "$(head -n 1 "$top.out" | wc -w)" = 17 ]
+	[ "$(sed -n 2p "$top.out" | wc -w)" = 16 ]
 	# Where rr up would have them, and in a terminal.
 	mkdir data
 	ln metrics data/collect-metrics.sock

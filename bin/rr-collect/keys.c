@@ -167,14 +167,19 @@ agent_is_bot(const char *agent)
 
 /* ---- the file ---- */
 
+/* Of NAME=N.  NULL, or what is wrong, good until the next call. */
 static const char *
-take_number(const char *value, long long max, double *out)
+take_number(const char *word, long long max, double *out)
 {
+	static char wrong[WHY_MAX];
 	const char *errstr;
-	long long n = strtonum(value, 0, max, &errstr);
+	long long n = strtonum(strchr(word, '=') + 1, 0, max, &errstr);
 
-	if (errstr != NULL)
-		return "not a number within bounds";
+	if (errstr != NULL) {
+		snprintf(wrong, sizeof(wrong), "'%s' is no number from 0 to "
+		    "%lld", word, max);
+		return wrong;
+	}
 	*out = (double)n;
 	return NULL;
 }
@@ -222,6 +227,25 @@ take_preset(struct key *k, const char *value)
 	    NULL;
 }
 
+static const char *
+take_origin(struct key *k, const char *word)
+{
+	static char wrong[WHY_MAX];
+
+	if (!origin_is_valid(word)) {
+		snprintf(wrong, sizeof(wrong), "'%s' is neither an origin "
+		    "(https://shop.example, https://*.shop.example, null, *) "
+		    "nor a setting", word);
+		return wrong;
+	}
+	if (k->norigins == KEY_ORIGINS_MAX)
+		return "too many origins";
+	if ((k->origins[k->norigins] = strdup(word)) == NULL)
+		return "no memory";
+	k->norigins++;
+	return NULL;
+}
+
 /* One word behind the key.  NULL, or what is wrong. */
 static const char *
 take_word(struct key *k, const char *word)
@@ -238,24 +262,24 @@ take_word(struct key *k, const char *word)
 		return NULL;
 	}
 	if (strncmp(word, "opens=", 6) == 0) {
-		why = take_number(word + 6, OPENS_MAX, &n);
+		why = take_number(word, OPENS_MAX, &n);
 		k->opens_rate = (struct rate){ n / 60000, n };
 		return why;
 	}
 	if (strncmp(word, "posts=", 6) == 0) {
-		why = take_number(word + 6, POSTS_MAX, &n);
+		why = take_number(word, POSTS_MAX, &n);
 		k->posts_rate = (struct rate){ n / 1000, n * BURST_SECONDS };
 		return why;
 	}
 	if (strncmp(word, "days=", 5) == 0) {
-		why = take_number(word + 5, DAYS_MAX, &n);
+		why = take_number(word, DAYS_MAX, &n);
 		k->retention = (uint32_t)n * 86400;
 		return why;
 	}
 	if (strncmp(word, "filter=", 7) == 0)
 		return take_filter(k, word + 7);
 	if (strncmp(word, "sample=", 7) == 0) {
-		why = take_number(word + 7, 100, &n);
+		why = take_number(word, 100, &n);
 		k->unsampled = 100 - (uint32_t)n;
 		return why;
 	}
@@ -270,15 +294,7 @@ take_word(struct key *k, const char *word)
 		return k->keep_address ? NULL :
 		    "address= takes only 'truncated'";
 	}
-	if (!origin_is_valid(word))
-		return "neither an origin (https://shop.example, "
-		    "https://*.shop.example, null, *) nor a setting";
-	if (k->norigins == KEY_ORIGINS_MAX)
-		return "too many origins";
-	if ((k->origins[k->norigins] = strdup(word)) == NULL)
-		return "no memory";
-	k->norigins++;
-	return NULL;
+	return take_origin(k, word);
 }
 
 static const char *
