@@ -552,6 +552,8 @@ set_transport_error(struct call *c, const char *what, CURLcode rc)
 	if (c->sent && !aborted &&
 	    (c->denied || rc == CURLE_ABORTED_BY_CALLBACK))
 		why = "the connection broke before an answer came";
+	else if (rc == CURLE_COULDNT_CONNECT && !aborted)
+		why = "nobody answers there; is S2 up? rr doctor looks";
 	s2_error_local(e, true, "%s: %s: %s", what, c->basin[0] == '\0' ?
 	    conf->account : conf->basin, why);
 	e->aborted = aborted;

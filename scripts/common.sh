@@ -12,6 +12,17 @@ die() {
 	exit "$status"
 }
 
+# wrong_option OPT: what getopts with a ':' first found is none of theirs.
+wrong_option() {
+	local help="${program/#rr-/rr } --help"
+	[[ $program != rr-janitor ]] || help='rr-janitor --help'
+	[[ $program != rr ]] || help='rr help'
+	[[ $1 != : ]] || die 64 "-$OPTARG takes a value; see $help"
+	[[ $1 != - ]] || die 64 "there is no option --$OPTARG; see $help"
+	[[ $OPTARG != - ]] || die 64 "there are no long options; see $help"
+	die 64 "there is no option -$OPTARG; see $help"
+}
+
 say() {
 	printf '%s: %s\n' "$program" "$*" >&2
 }
@@ -418,7 +429,7 @@ awk_value='function value(key,	n) {
 # moment TIME URI: prints TIME as the recording of that stream has it, in
 # milliseconds: [[H:]M:]S from its first event on, @MS, or as date(1) takes it.
 moment() {
-	local first ms count
+	local first ms count status
 	if [[ $1 =~ ^@([0-9]{1,15})$ ]]; then
 		printf '%s\n' "${BASH_REMATCH[1]}"
 	elif [[ $1 =~ ^(([0-9]{1,4}:)?[0-9]{1,4}:)?[0-9]{1,7}([.][0-9]+)?$ ]]; then
@@ -428,7 +439,10 @@ moment() {
 				/^:batch/ && !n {
 					n = match($0, / first=-?[0-9]+/)
 					if (n) print substr($0, n + 7, RLENGTH - 7)
-				}') || (($? == 3))
+				}') || {
+				status=$?
+				((status == 3)) || exit "$status"
+			}
 			[[ -z $first ]] || break
 		done
 		[[ -n $first ]] ||

@@ -675,7 +675,7 @@ whole() {
 }
 
 @test "rr commands: wrong use" {
-	local args
+	local args says none=0123456789abcdef0123fghj0
 	while read -r args; do
 		# shellcheck disable=SC2086 # words
 		run -64 rr $args
@@ -701,4 +701,30 @@ whole() {
 	redact -x
 	EOF
 	run -66 rr export -x ./nosuch
+	# One line each: the program, what is wrong, and where help is.
+	while IFS='|' read -r args says; do
+		# shellcheck disable=SC2086 # words
+		run -64 rr $args
+		[ "$output" = "$says" ]
+	done <<-'EOF'
+	stat -x y|rr-stat: there is no option -x; see rr stat --help
+	open -t|rr-open: -t takes a value; see rr open --help
+	top --frob|rr-top: there is no option --frob; see rr top --help
+	redact --frob|rr-redact: there are no long options; see rr redact --help
+	import -x|rr: there is no option -x; see rr help
+	EOF
+	local command
+	for command in import cat tail stop stat open; do
+		run -0 rr "$command" --help
+		[[ $output == 'usage: rr '* ]]
+	done
+	# What is not there has the same end by each.
+	for args in "cat $none" "stat $none" "cut $none 0 1" "redact $none ." \
+	    "open $none" "export --html $none"; do
+		# shellcheck disable=SC2086 # words
+		run -66 rr $args
+		[ "${#lines[@]}" = 1 ]
+	done
+	run -1 rr token ./nosuch/users ann
+	[ "$output" = "rr-token: cannot write './nosuch/users'" ]
 }

@@ -209,6 +209,8 @@ await test(async (rig) => {
       await until('the end', async () => (await dash.getAttribute('.controls .tool', 'aria-label')).startsWith('Play'));
       await same(`${name}, played to its end`, events, last, false);
     }
+    // What it does not draw it tells of.
+    if (/canvas/.test(name)) await until('what is left out', async () => /Left out: .*canvas(es)? that w(as|ere) drawn on/.test(await dash.textContent('.left-out')));
     console.log(`# ${name}: ${nodes} nodes, ${Date.now() - began} ms`);
   }
 

@@ -30,8 +30,13 @@ function recording() {
   add(3000, 3, { source: 3, id: 1, x: 0, y: 1200 });
   add(3500, 3, { source: 3, id: 1, x: 0, y: 800 });
   add(5000, 3, { source: 2, type: 2, id: 6, x: 50, y: 60 });
+  // What is added piece by piece, and is changed.
+  const grown = (parentId, node) => ({ parentId, nextId: null, node });
+  add(4000, 3, { source: 0, removes: [], attributes: [], texts: [{ id: 8, value: 'in gold' }], adds: [grown(17, { type: 2, tagName: 'ul', attributes: { id: 'list' }, childNodes: [], id: 30 }),
+    grown(30, { type: 2, tagName: 'li', attributes: {}, childNodes: [], id: 31 }), grown(31, { type: 3, textContent: 'One', id: 32 }),
+    grown(17, { type: 2, tagName: 'select', attributes: { name: 'size' }, childNodes: [{ type: 2, tagName: 'option', attributes: {}, childNodes: [{ type: 3, textContent: 'S', id: 34 }], id: 35 }], id: 33 })] });
   // What is no control goes by what it says, or by what is around it.
-  for (const [i, id] of [12, 7, 13, 16, 17].entries()) add(5001 + i, 3, { source: 2, type: 2, id, x: 50, y: 60 });
+  for (const [i, id] of [12, 7, 13, 16, 17, 30, 31, 33, 9].entries()) add(5001 + i, 3, { source: 2, type: 2, id, x: 50, y: 60 });
   net(5100, 'POST', '/api/cart', 500, 3900);
   add(6000, 6, { plugin: 'rrweb/console@1', payload: { level: 'warn', trace: [], payload: ['"the cart is slow"'] } });
   add(9000, 5, { tag: 'rr.error', payload: { kind: 'error', message: 'TypeError: no cart', stack: 'TypeError: no cart\n    at buy (https://shop.example/app.js:10:5)', url: 'https://shop.example/app.js', line: 10, column: 5 } });
@@ -234,7 +239,8 @@ await test(async (rig) => {
     await shoot(page, name);
   };
   await view('activity', ['0:00 | / shop.example', '0:03 | Scrolled down 1,200 px, 2.5 screens', '0:05 | Click button “Buy”',
-    '0:05 | Click section “A <U+202E>pen in brass”', '0:05 | Click img “A <U+202E>pen”', '0:05 | Click path in span “Star”', '0:05 | Click i', '0:05 | Click body', '0:09 | TypeError: no cart', '0:10 | Rage click',
+    '0:05 | Click section “A <U+202E>pen in gold”', '0:05 | Click img “A <U+202E>pen”', '0:05 | Click path in span “Star”', '0:05 | Click i', '0:05 | Click body',
+    '0:05 | Click ul “One”', '0:05 | Click li “One”', '0:05 | Click select “size”', '0:05 | Click h2 “in gold”', '0:09 | TypeError: no cart', '0:10 | Rage click',
     '0:12 | Click without effect', '0:12 | Missing: 31 events (the recorder’s memory was full)', '0:15 | wishlist {"thing":"brass pen"}', '5:00 | /pen shop.example', '10:00 | Click button “Buy”']);
   await view('console', ['0:06 | the cart is slow', '0:09 | TypeError: no cart']);
   await view('errors', ['0:09 | TypeError: no cart']);

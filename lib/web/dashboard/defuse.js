@@ -23,16 +23,17 @@ const object = (x) => x && typeof x === 'object' ? x : null;
 const side = (x) => finite(x) && x > 0 ? Math.min(x, LARGEST) : 0;
 
 /** What is left out of a recording, in words; '' if that is nothing. */
-export function leftOut({ remote, frames, nodes, events }) {
+export function leftOut({ remote, frames, nodes, events, canvases }) {
   const part = (n, one, many) => n && `${n} ${n === 1 ? one : many}`;
   return [part(remote, 'thing of another server', 'things of other servers'), part(frames, 'frame of another page', 'frames of other pages'),
-    part(nodes, 'element nested too deep', 'elements nested too deep'), part(events, 'event that is none', 'events that are none')]
+    part(nodes, 'element nested too deep', 'elements nested too deep'),
+    part(canvases, 'canvas that was drawn on', 'canvases that were drawn on'), part(events, 'event that is none', 'events that are none')]
     .filter(Boolean).join(', ');
 }
 
 export class Defuse {
   // How often; `remote` is what the policy did not let load.
-  left = { remote: 0, frames: 0, links: 0, nodes: 0, events: 0 };
+  left = { remote: 0, frames: 0, links: 0, nodes: 0, events: 0, canvases: 0 };
   frames = new Set();
 
   /**
@@ -216,6 +217,8 @@ export function harden(replayer, left, broken, settle) {
     } catch {
       count('events', e);
     }
+    // rrweb draws on one only in a frame that may run scripts.
+    if (e.data.source === 9) count('canvases', e.data.id);
     if (e.data.source !== 0) return;
     const mirror = replayer.getMirror();
     for (const { node: { id } } of e.data.adds) {

@@ -40,8 +40,8 @@ const INDEX = 'What the index of sessions says of it, its page and user, goes wi
 function receipt(text, name, app) {
   const line = h('pre.line', { tabIndex: 0, 'aria-label': 'The receipt' }, text);
   const file = URL.createObjectURL(new Blob([text + '\n'], { type: 'application/x-ndjson' }));
-  return [line, h('button.quiet', { type: 'button', onclick: () => copy(text, line, app, 'Receipt copied') }, icon('copy', 15), 'Copy the receipt'),
-    h('a.quiet', { href: file, download: name }, icon('save', 15), 'Save it')];
+  return [line, h('button.quiet', { type: 'button', onclick: () => copy(text, line, app, 'Receipt copied') }, icon('copy', 15), 'Copy receipt'),
+    h('a.quiet', { href: file, download: name }, icon('save', 15), 'Save')];
 }
 
 /**

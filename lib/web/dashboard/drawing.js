@@ -38,7 +38,7 @@ export class Drawing {
     this.left.remote++;
   }
 
-  /** What was left out so far: {remote, frames, links, nodes, events}. */
+  /** What was left out so far: {remote, frames, links, nodes, events, canvases}. */
   get left() {
     return this.defuse.left;
   }

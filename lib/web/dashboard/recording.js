@@ -497,7 +497,7 @@ export class Recording extends EventTarget {
             if (typing && typing.on === on && at - typing.until < 3000) typing.until = at;
             else {
               typing = { on, until: at };
-              mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : 'Typed', on: called });
+              mark('input', { text: d.isChecked || /^(on|off)$/.test(d.text) ? 'Changed' : /^select\b/.test(called) ? 'Chose' : 'Typed', on: called });
             }
           } else if (d.source === 4) {
             t.height = d.height;
@@ -574,11 +574,8 @@ export class Recording extends EventTarget {
   /** What a change of the page makes of what its elements are called. */
   mutate(t, d) {
     for (const gone of d.removes || []) t.labels.delete(gone.id);
-    for (const add of d.adds || []) {
-      const text = this.label(t, add.node, add.parentId);
-      if (add.node?.type === 3) this.relabel(t, add.parentId, text);
-    }
-    for (const change of d.texts || []) this.relabel(t, t.labels.get(change.id), change.value);
+    for (const add of d.adds || []) this.relabel(t, add.parentId, this.label(t, add.node, add.parentId), true);
+    for (const change of d.texts || []) this.relabel(t, t.labels.get(change.id), said(change.value));
   }
 
   /**
@@ -594,7 +591,7 @@ export class Recording extends EventTarget {
       return said(node.textContent);
     }
     const tag = node.type === 2 ? String(node.tagName) : '';
-    const own = { tag, up, says: '', control: false, text: false };
+    const own = { tag, up, says: '', control: false, text: false, weak: true };
     t.labels.set(node.id, own);
     let inside = '';
     for (const child of node.childNodes || []) {
@@ -604,17 +601,22 @@ export class Recording extends EventTarget {
     if (!tag || SILENT.test(tag)) return '';
     const a = node.attributes || {};
     own.control = CONTROL.test(tag) || ROLE.test(a.role);
-    const names = own.control ? [a['aria-label'], a.placeholder, inside, a.title, a.alt, a.name, a.id, a.type]
+    const names = own.control ? [a['aria-label'], a.placeholder, tag === 'select' ? '' : inside, a.title, a.alt, a.name, a.id, a.type]
       : [a['aria-label'], a.alt, WHOLE.test(tag) ? '' : inside, a.title, a.name, a.id];
     own.says = names.map(said).find(Boolean) || '';
     own.text = own.says !== '' && own.says === said(inside);
-    return inside || said(a['aria-label'] || a.alt);
+    own.weak = !own.text && ![a['aria-label'], a.alt, own.control && a.placeholder].some(said);
+    return tag === 'select' ? '' : inside || said(a['aria-label'] || a.alt);
   }
 
-  /** What is added to an element, or changed in it, may be what it says. */
-  relabel(t, id, text) {
-    const el = t.labels.get(id), now = said(text);
-    if (el?.tag && now && (!el.says || el.text)) Object.assign(el, { says: now, text: true });
+  /** The element that has a text, or to which something is added, says that; so does what it is in. */
+  relabel(t, id, text, more) {
+    const old = t.labels.get(id)?.says;
+    for (let el = t.labels.get(id), n = 0; text && el?.tag && !SILENT.test(el.tag) && !WHOLE.test(el.tag) && n < NEAR_NODES; el = t.labels.get(el.up), n++) {
+      if (!el.weak && !el.text || more && el.text && el.says.length > LABEL) return;
+      const now = !el.text ? text : more ? `${el.says} ${text}` : n ? el.says.replace(old, () => text) : text;
+      Object.assign(el, { says: now, text: true, weak: false });
+    }
   }
 
   /** What a node is called, as `button “Buy”`: by the control that it is in, or itself, or what is around it. */

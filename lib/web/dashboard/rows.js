@@ -45,7 +45,7 @@ export function virtual(how) {
     } }, inside);
     const el = h(`div.row${look ? '.' + look.split(' ').join('.') : ''}`, { role: 'listitem' }, go);
     if (more) {
-      const fold = h('button.fold', { tabIndex: -1, title: 'More', 'aria-label': 'More', 'aria-expanded': String(open.has(key)), onclick: () => toggle(key) }, icon('down', 14));
+      const fold = h('button.fold', { tabIndex: -1, title: 'More', 'aria-label': `More of ${go.textContent.slice(0, 80)}`, 'aria-expanded': String(open.has(key)), onclick: () => toggle(key) }, icon('down', 14));
       el.append(fold);
       if (open.has(key)) unfold(el, key, more);
     }
