@@ -513,9 +513,8 @@ parse_clock(const struct http_request *r, struct post *p)
 		return "at and offset must be numbers of milliseconds";
 	if (has_at) {
 		off = (int64_t)in->clock - at;
-		if (off - p->offset > INGEST_CLOCK_MS ||
-		    p->offset - off > INGEST_CLOCK_MS)
-			p->offset = off;
+		if (llabs(off - p->offset) > INGEST_CLOCK_MS)
+			p->offset = llabs(off) > INGEST_CLOCK_MS ? off : 0;
 	}
 	p->offset -= p->offset % RECORD_OFFSET_UNIT;
 	if (p->offset < -RECORD_OFFSET_MAX || p->offset > RECORD_OFFSET_MAX)

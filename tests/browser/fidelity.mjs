@@ -124,8 +124,14 @@ async function threeTabs(rig) {
   await c.waitForTimeout(250);
   await rig.compare(visitor, id);
   await visitor.close();
-  const tabs = Object.values(rig.stored(id).tabs).map((lines) => lines.map(parse));
-  return { id, tabs: tabs.sort((x, y) => x[0].timestamp - y[0].timestamp) };
+  const { tabs, directives } = rig.stored(id);
+  // Each with how far its clock is off, and when it began but for that.
+  const all = Object.entries(tabs).map(([tab, lines]) => {
+    const events = lines.map(parse);
+    const [, offset = 0] = directives.map((d) => new RegExp(`^:batch tab=${tab} .* offset=(-?\\d+)`).exec(d)).find(Boolean) || [];
+    return { events, offset: +offset, began: events[0].timestamp + +offset };
+  });
+  return { id, tabs: all.sort((x, y) => x.began - y.began) };
 }
 
 await test(async (rig) => {
@@ -219,28 +225,28 @@ await test(async (rig) => {
     const began = Date.now();
     const { id, tabs } = await threeTabs(rig);
     assert.equal(tabs.length, 3);
-    const first = tabs[0][0].timestamp;
-    assert.ok(tabs[1].at(-1).timestamp - first < AHEAD, 'the third began before the second, by its clock');
+    const first = tabs[0].began;
+    assert.ok(tabs[2].events.at(-1).timestamp < tabs[1].events[0].timestamp, 'the third ended before the second began, by its clock');
     await open(id);
     const buttons = dash.locator('.tab-strip button');
     await until('a strip of tabs', async () => await buttons.count() === 4);
-    for (const [i, events] of tabs.entries()) {
+    for (const [i, { events, began }] of tabs.entries()) {
       await give(events);
       await buttons.nth(i + 1).click();
       for (const t of times(events, 7)) {
-        await seek(events[0].timestamp - first + t);
+        await seek(began - first + t);
         await same(`tab ${i + 1} at ${t} ms`, events, events[0].timestamp + t);
       }
     }
     await buttons.first().click();
     const seen = new Set();
-    for (const at of shuffled(tabs.flatMap((events) => times(events, 4).map((t) => events[0].timestamp + t)))) {
+    for (const at of shuffled(tabs.flatMap(({ events, began }) => times(events, 4).map((t) => began + t)))) {
       await seek(at - first);
       await until('a tab', async () => await dash.locator('.tab-strip .showing').count() === 1);
       const i = await dash.evaluate(() => [...document.querySelectorAll('.tab-strip button')].findIndex((b) => b.matches('.showing')) - 1);
       seen.add(i);
-      await give(tabs[i]);
-      await same(`followed at ${at - first} ms, to tab ${i + 1}`, tabs[i], at);
+      await give(tabs[i].events);
+      await same(`followed at ${at - first} ms, to tab ${i + 1}`, tabs[i].events, at - tabs[i].offset);
     }
     assert.equal(seen.size, 3, 'each tab is followed at its time');
     // With the strip, all is there on a phone, too.
@@ -252,7 +258,7 @@ await test(async (rig) => {
       return true;
     });
     await dash.setViewportSize({ width: 1400, height: 900 });
-    console.log(`# a session of three tabs: ${tabs.map((t) => t.length).join(', ')} events, ${Date.now() - began} ms`);
+    console.log(`# a session of three tabs: ${tabs.map((t) => t.events.length).join(', ')} events, ${Date.now() - began} ms`);
   }
 
   const size = (name) => -statSync(join(data, name)).size;
