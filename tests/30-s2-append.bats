@@ -332,7 +332,7 @@ acknowledged() { (($(wc -l <out) >= $1)); }
 	use_s2 "$(free_port)"
 	run -75 --separate-stderr s2-append -T 1 "$B/x" <rec
 	[[ $output == ':nak token=t reason=unavailable' ]]
-	[[ $stderr == *"nothing went through for 1 s; last: "*"onnect"* ]]
+	[[ $stderr == *"nothing went through for 1 s; last: "*"nobody answers there"* ]]
 }
 
 @test "TLS: HTTP/2 by ALPN, and a certificate that is not known" {
