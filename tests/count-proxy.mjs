@@ -17,6 +17,8 @@ http2.createServer().on('stream', (from, headers) => {
   }
   const on = there.request(headers);
   on.on('response', (answer) => {
+    // Who asked may be gone by now.
+    if (from.destroyed) return on.close();
     from.respond(answer);
     on.pipe(from);
   });
