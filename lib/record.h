@@ -70,6 +70,14 @@ enum record_flag {
 	RECORD_CODEC_ZSTD = 0x40,
 };
 
+/* A clock's offset as a header can have it, rounded; 0 if it is too large. */
+static inline int64_t
+record_offset(int64_t ms)
+{
+	ms -= ms % RECORD_OFFSET_UNIT;
+	return ms < -RECORD_OFFSET_MAX || ms > RECORD_OFFSET_MAX ? 0 : ms;
+}
+
 /* What a header says.  Fields without their flag are 0. */
 struct record_head {
 	unsigned version;		/* 1; set by record_head_get() */

@@ -516,9 +516,7 @@ parse_clock(const struct http_request *r, struct post *p)
 		if (llabs(off - p->offset) > INGEST_CLOCK_MS)
 			p->offset = llabs(off) > INGEST_CLOCK_MS ? off : 0;
 	}
-	p->offset -= p->offset % RECORD_OFFSET_UNIT;
-	if (p->offset < -RECORD_OFFSET_MAX || p->offset > RECORD_OFFSET_MAX)
-		p->offset = 0;
+	p->offset = record_offset(p->offset);
 	return NULL;
 }
 
@@ -874,6 +872,16 @@ check_body_state(struct http_request *r, struct post *p)
 	return -1;
 }
 
+/* What is stored of a batch's events. */
+static void
+take_judgement(struct post *p, const struct judgement *j)
+{
+	p->full = j->full;
+	p->events = j->events;
+	p->tally = j->tally;
+	tally_shift(&p->tally, p->offset);
+}
+
 static int
 judge_body(struct http_request *r, struct post *p)
 {
@@ -883,11 +891,8 @@ judge_body(struct http_request *r, struct post *p)
 	switch (p->kind) {
 	case POST_LINES:
 		ok = body_judge_lines(&p->body, &j);
-		p->full = j.full;
 		p->packed = j.packed;
-		p->events = j.events;
-		p->tally = j.tally;
-		tally_shift(&p->tally, p->offset);
+		take_judgement(p, &j);
 		break;
 	case POST_OPEN:
 	case POST_META:
@@ -992,10 +997,7 @@ ingest_filtered(void *arg, struct post *p, enum filter_outcome outcome,
 		tell_of_failed(in, p, why);
 		/* All may be gone; what is there is as good as before. */
 		body_judge_lines(&p->body, &j);
-		p->full = j.full;
-		p->events = j.events;
-		p->tally = j.tally;
-		tally_shift(&p->tally, p->offset);
+		take_judgement(p, &j);
 		submit_lines(r, p);
 		break;
 	case FILTER_NO_MEMORY:

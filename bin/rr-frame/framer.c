@@ -167,11 +167,10 @@ add_failed(struct framer *f, const struct batch *b)
 static void
 set_times(struct record_head *h, const struct batch *b)
 {
-	int64_t offset = b->offset - b->offset % RECORD_OFFSET_UNIT;
+	int64_t offset = record_offset(b->offset);
 
 	h->first = b->first;
-	if (offset < -RECORD_OFFSET_MAX || offset > RECORD_OFFSET_MAX ||
-	    b->first + offset <= -RECORD_TIME_MAX ||
+	if (b->first + offset <= -RECORD_TIME_MAX ||
 	    b->first + offset >= RECORD_TIME_MAX)
 		return;
 	h->first += offset;
