@@ -34,17 +34,28 @@ length(unsigned char c)
 	    c < 0xf5 ? 4 : 0;
 }
 
-/* Add a whole character. */
+uint32_t
+visible_character(const unsigned char *p, int *size)
+{
+	uint32_t c;
+	int i;
+
+	*size = length(*p);
+	c = *size == 1 ? *p : *p & (0x7f >> *size);
+	for (i = 1; i < *size; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/* Add what is held, as many bytes as a character has. */
 static int
 add_character(struct visible *v, struct buf *out)
 {
 	bool after_ascii = !v->after_other;
-	uint32_t c = v->n == 1 ? v->held[0] : v->held[0] & (0x7f >> v->n);
 	char name[16];
-	int i, size = v->n;
+	int size;
+	uint32_t c = visible_character(v->held, &size);
 
-	for (i = 1; i < size; i++)
-		c = c << 6 | (v->held[i] & 0x3f);
 	v->n = 0;
 	v->after_other = c >= 0x80;
 	/* An overlong form, or half of a pair. */

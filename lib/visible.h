@@ -26,6 +26,9 @@ visible_is_control(uint32_t c)
 	return c < ' ' || (c >= 0x7f && c < 0xa0);
 }
 
+/* The character at p, which is whole and valid UTF-8, and its bytes. */
+uint32_t visible_character(const unsigned char *p, int *size);
+
 /* What was seen of a text that comes in pieces; {0} before the first one. */
 struct visible {
 	unsigned char held[4];	/* the beginning of a character */

@@ -44,38 +44,6 @@ tell() {
 	EOF
 }
 
-# shown: copies stdin to stdout. On a terminal no text of others moves the cursor
-# or hides anything: control characters are '?', and what shows nothing or turns
-# the text around it is <U+202E>, as lib/visible.h has it.
-# shellcheck disable=SC2016 # jq's variables
-shown_program='
-def hex: (if . < 16 then "" else . / 16 | floor | hex end) +
-    ("0123456789ABCDEF" | split(""))[. % 16];
-def control: . < 32 and . != 9 or . > 126 and . < 160;
-def unseen($before): . as $c |
-    if $c == 8204 or $c == 8205 then $before < 128
-    else any(173, 1564, 8206, 8207, 12644, 65279, 65440; . == $c) or
-	any([4447, 4448], [6068, 6069], [6155, 6159], [8203, 8203],
-	    [8232, 8238], [8288, 8303], [65520, 65531], [119155, 119162],
-	    [917504, 921599]; $c >= .[0] and $c <= .[1])
-    end;
-if test("[^\t -~]") then
-    explode as $all | [range($all | length) as $i | $all[$i] |
-	if control then "?"
-	elif . > 172 then
-	    if unseen(if $i > 0 then $all[$i - 1] else 0 end) then
-		"<U+\(hex | if length < 4 then "0" * (4 - length) + . else . end)>"
-	    else [.] | implode end
-	else [.] | implode end] | add
-else . end'
-shown() {
-	if [[ -t 1 ]]; then
-		jq --unbuffered -rR "$shown_program"
-	else
-		cat
-	fi
-}
-
 # Each setting that something of rrpipe reads: its name, what check_setting
 # asks of it, and what it is if nobody sets it. rrpipe.conf(5) has the same.
 # shellcheck disable=SC2016,SC2088 # for people to read

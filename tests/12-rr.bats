@@ -305,7 +305,7 @@ counted() {
 	    "rr grep fdp" "rr ls" "rr ls -j" "rr ls -j $id" "rr stat $id" \
 	    "rr stat -j $id" "rr tail $id" "rr export $id" \
 	    "rr export --html $id" 'rr-outline <lines' 'rr-clip 0 10 <lines' \
-	    "rr rm -n $id" "rr rm -f $id"; do
+	    'rr-visible <lines' "rr rm -n $id" "rr rm -f $id"; do
 		# What says how far it is moves the cursor, and is ours.
 		script -qec "$command 2>/dev/null" /dev/null </dev/null >out
 		echo "$command"
@@ -317,8 +317,16 @@ counted() {
 	printf '%s\n' ":meta {\"a\":\"$(head -c 70000 /dev/zero | tr '\0' x)$evil"$'\xff\xc2"}' >lines
 	script -qec 'rr-outline <lines' /dev/null </dev/null | tail -c 50 >out
 	grep -aqF 'x?31m ? <U+202E>fdp.exe <U+200B>??"}' out
+	script -qec 'rr-visible <lines' /dev/null </dev/null | tail -c 50 | cmp - out
 	# In a pipe it is as it is stored.
 	rr-outline <lines | cmp - lines
+	rr-visible <lines | cmp - lines
+	rr import in >id
+	id=$(<id)
+	page_examples "$ROOT/bin/rr-visible/rr-visible.1" >script
+	id=$id bash -eu -o pipefail script
+	run -1 bash -c 'rr-visible <lines >/dev/full'
+	run -64 rr-visible x
 }
 
 @test "open: the browser gets the address, or it is printed" {

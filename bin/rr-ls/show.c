@@ -142,22 +142,6 @@ show_entry(const struct session *s)
 	return o;
 }
 
-/* The character at p, which is valid UTF-8, and how many bytes it has. */
-static uint32_t
-get_character(const unsigned char *p, int *size)
-{
-	uint32_t c;
-	int i;
-
-	*size = *p < 0xc0 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-	if (*size == 1)
-		return *p;
-	c = *p & (0x7f >> *size);
-	for (i = 1; i < *size; i++)
-		c = c << 6 | (p[i] & 0x3f);
-	return c;
-}
-
 /*
  * Write text cut or filled to so many characters: control characters (C0, DEL,
  * and C1, which is U+0080 to U+009F) as '?', what cannot be seen as <U+202E>.
@@ -173,7 +157,7 @@ put_text(const char *text, int columns, bool fill, FILE *out)
 	int n = 0, size, len;
 
 	for (; *p != '\0' && n < columns; p += size) {
-		c = get_character(p, &size);
+		c = visible_character(p, &size);
 		len = 1;
 		if (visible_is_control(c)) {
 			putc('?', out);
