@@ -435,7 +435,7 @@ breaks=0
 
 @test "routes: the list, a session and its lines are what the programs print" {
 	open_session
-	local first=$id
+	local first=$id name
 	open_session
 	paced "$DATA/real-hogflix-four-pages.ndjson" 0 | append
 	serve
@@ -443,6 +443,12 @@ breaks=0
 	jq -e --arg id "$id" '.more and (.sessions | length == 1 and .[0].id == $id)' got
 	curl -sS "$at?limit=1&after=$(jq -r .next got)" |
 		jq -e --arg id "$first" '(.more | not) and .sessions[0].id == $id'
+	# They name streams by themselves.
+	for name in "$first" "$id"; do
+		bash -c '. "${0%/*}/common.sh"; stream_of "$1"; echo "$uri"' \
+		    "$ROOT/scripts/routes/lines" "$name" |
+			cmp - <(s2-stream name "$name")
+	done
 	rr-ls -j "$id" >expected
 	curl -sS "$at/$id" | jq -S 'del(.duration)' |
 		cmp - <(jq -S 'del(.duration)' expected)

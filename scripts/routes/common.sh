@@ -23,8 +23,8 @@ limit -n 256
 limit -t 3600
 ((RR_VIEW_MEMORY == 0)) || limit -v $((RR_VIEW_MEMORY * 1024))
 
-# stream_of ID: sets uri to what s2-stream name says, by no process: the first
-# picture waits for it.
+# stream_of ID: sets uri to what s2-stream name says, by no process: somebody
+# waits for the first picture.
 stream_of() {
 	local digits=0123456789abcdefghjkmnpqrstvwxyz rest i time=0
 
