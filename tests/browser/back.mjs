@@ -21,13 +21,18 @@ await test(async (rig) => {
     await p.evaluate(() => {
       window.here = true;
       addEventListener('pageshow', (e) => { window.persisted = e.persisted; });
+      // What a page does once it is left has no batch to be in: nothing is made of it.
+      addEventListener('pagehide', () => document.body.append('left'));
     });
     await p.fill('#search', 'last words');
     await p.evaluate(() => { location.href = '/product.html'; });
     await p.waitForSelector('#review');
     await until('the recorder', () => p.evaluate(() => rr.sessionId()));
     await p.fill('#review [name=name]', 'elsewhere');
-    await p.evaluate(() => { setTimeout(() => history.back()); });
+    await p.evaluate(() => {
+      addEventListener('pagehide', () => document.body.append('left'));
+      setTimeout(() => history.back());
+    });
     await p.waitForSelector('#search');
     return await until('the page before, as it was or anew', () => why.length ||
       p.evaluate(() => window.here && window.persisted)) === true;

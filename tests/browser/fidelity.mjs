@@ -128,7 +128,8 @@ async function threeTabs(rig) {
   // Each with how far its clock is off, and when it began but for that.
   const all = Object.entries(tabs).map(([tab, lines]) => {
     const events = lines.map(parse);
-    const [, offset = 0] = directives.map((d) => new RegExp(`^:batch tab=${tab} .* offset=(-?\\d+)`).exec(d)).find(Boolean) || [];
+    // A directive has no zeros before a tab's name.
+    const [, offset = 0] = directives.map((d) => new RegExp(`^:batch tab=${tab.replace(/^0+/, '')} .* offset=(-?\\d+)`).exec(d)).find(Boolean) || [];
     return { events, offset: +offset, began: events[0].timestamp + +offset };
   });
   return { id, tabs: all.sort((x, y) => x.began - y.began) };

@@ -46,6 +46,7 @@ export function capture(opts, shield, sender) {
   const { mirror } = record;
   let stopRrweb, undo = [];
   let live = false;             // it was started, and not stopped
+  let left = false;             // live, but the page is not shown: it may come back
   let asleep = null;            // live, but rrweb is off: calls it back in
   let snapChars = 0, sinceChars = 0, snapBegun = 0, snapAt = -1e9, snapMs = 0, snapTimer = 0, snapDue = false;
   let userAt = now();
@@ -181,7 +182,7 @@ export function capture(opts, shield, sender) {
       for (const type of WAKES) self.removeEventListener(type, wake, true);
       if (asleep !== wake) return;
       asleep = null;
-      if (!live) return;
+      if (!live || left) return;
       if (!ms) {
         userAt = now();
         if (sender.touch()) reset();
@@ -216,7 +217,7 @@ export function capture(opts, shield, sender) {
   };
   /** An event of our own, beside rrweb's. */
   const tell = (type, data) => {
-    if (live) emit({ type, data, timestamp: Date.now() });
+    if (live && !left) emit({ type, data, timestamp: Date.now() });
   };
   const note = (tag, payload) => tell(5, { tag, payload });
 
@@ -386,6 +387,7 @@ export function capture(opts, shield, sender) {
     start() {
       if (live) return;
       live = true;
+      left = false;
       userAt = now();
       if (on.has('console')) logs();
       if (on.has('network')) requests();
@@ -393,6 +395,18 @@ export function capture(opts, shield, sender) {
       if (on.has('errors')) errors();
       navigation();
       clicks();
+    },
+    /** The page goes; what it does from now on nobody sees, and it belongs to no batch. */
+    leave() {
+      left = true;
+      halt();
+    },
+    /** The page is back as it was: what comes builds on a snapshot of it, in whatever track. */
+    back() {
+      if (!left) return;
+      left = false;
+      if (asleep) asleep();
+      else if (live) run();
     },
     /** @param {boolean} [forget] what is not with the sender yet */
     stop(forget) {

@@ -114,6 +114,8 @@ function start() {
     sender = new Sender(opts, keep, {
       snapshot: (anew) => camera && camera.snapshot(anew),
       finish: () => camera && camera.finish(),
+      leave: () => camera && camera.leave(),
+      back: () => camera && camera.back(),
       dead: (reason) => {
         camera.stop();
         state = reason ? 'refused' : 'off';

@@ -46,9 +46,9 @@ export class Sender {
   /**
    * @param {import('../rr.d.ts').Options} opts
    * @param {ReturnType<import('./store.js').store>} store
-   * @param {{snapshot(anew?: boolean): void, finish(): void, dead(why: string): void, stricter(): void, describe(): object}} host
-   *   snapshot: take one now; finish: add what is being made; dead: recording is over on this page ('': it is not
-   *   in the sample); stricter: the preset changed
+   * @param {{snapshot(anew?: boolean): void, finish(): void, leave(): void, back(): void, dead(why: string): void, stricter(): void, describe(): object}} host
+   *   snapshot: take one now; finish: add what is being made; leave: add nothing until back, which begins with a snapshot;
+   *   dead: recording is over on this page ('': it is not in the sample); stricter: the preset changed
    */
   constructor(opts, store, host) {
     Object.assign(this, { opts, store, host });
@@ -700,6 +700,7 @@ export class Sender {
     }
     // For another tab, if this one does not come back.
     for (const b of this.queue) this.stow(b);
+    this.host.leave();
   }
 
   /** Back from the back/forward cache: the baton says what became of the rest. */
@@ -730,7 +731,7 @@ export class Sender {
       if (kept) this.enter(kept);
     }
     this.rearmBeat();
-    this.host.snapshot();
+    this.host.back();
     this.flush();
   }
 }
