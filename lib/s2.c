@@ -1057,3 +1057,17 @@ s2_call_wait(struct s2_call *call, const struct s2_request *req,
 			return -1;
 	}
 }
+
+bool
+s2_basin_is_missing(struct s2_call *call, const char *basin, const char *what,
+    unsigned timeout)
+{
+	struct s2_request req = { .method = "GET", .what = what,
+	    .timeout = timeout };
+	char path[sizeof "/v1/basins/" + S2_BASIN_MAX];
+
+	snprintf(path, sizeof path, "/v1/basins/%s", basin);
+	req.path = path;
+	return s2_call_wait(call, &req, 0) == -1 &&
+	    strcmp(call->error.code, "basin_not_found") == 0;
+}

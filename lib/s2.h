@@ -230,6 +230,15 @@ int s2_call_wait(struct s2_call *call, const struct s2_request *req,
     unsigned patience);
 
 /*
+ * Whether a basin that seems to have no streams is there at all: s2-lite lists
+ * those of one that is not, as none.  Only a basin that S2 says it has not is
+ * missing, then with call->error; what else goes wrong is not told.  Waits at
+ * most 'timeout' ms; 'what' as in a request.
+ */
+bool s2_basin_is_missing(struct s2_call *call, const char *basin,
+    const char *what, unsigned timeout);
+
+/*
  * Write the path of a stream to out of S2_PATH_MAX bytes: its name as one
  * escaped segment, then 'rest' ("", "/records", "/records/tail?...").
  */

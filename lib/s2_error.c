@@ -182,6 +182,12 @@ s2_error_answer(struct s2_error *e, const char *what, int status,
 	else if (e->unwritten)
 		snprintf(e->text, sizeof e->text, "%s: nothing is there; the "
 		    "tail is %llu", what, (unsigned long long)e->seq);
+	else if (status == 404 && strcmp(e->code, "stream_not_found") == 0)
+		snprintf(e->text, sizeof e->text, "%s: there is no such stream",
+		    what);
+	else if (status == 404 && strcmp(e->code, "basin_not_found") == 0)
+		snprintf(e->text, sizeof e->text, "%s: there is no such basin",
+		    what);
 	else
 		snprintf(e->text, sizeof e->text, "%s: S2 answered %d%s%s%s%s",
 		    what, status, e->code[0] != '\0' ? " " : "", e->code,

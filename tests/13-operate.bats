@@ -214,7 +214,7 @@ doctor() {
 	export RR_LISTEN_COLLECT RR_LISTEN_VIEW
 	RR_BASIN=t-none-$SRANDOM doctor -c >found
 	[ "$status" = 66 ]
-	[[ "$(cat found)" == 'fail S2 basin: config s2://t-none-'*'basin_not_found'*'; make it: s2-stream ensure s2://t-none-'*' timestamping=arrival create-on-append=no' ]]
+	[[ "$(cat found)" == 'fail S2 basin: config s2://t-none-'*': there is no such basin; make it: s2-stream ensure s2://t-none-'*' timestamping=arrival create-on-append=no' ]]
 	new_basin
 	doctor -c >found
 	[ "$status" = 0 ]

@@ -171,7 +171,7 @@ grown_or_gone() {
 	printf '{"type":3}\n:end token=t\n' | rr-frame >rec
 	run -66 --separate-stderr s2-append "$B/none" <rec
 	[[ $output == ':nak token=t reason=missing status=404' ]]
-	[[ $stderr == "s2-append: append to $B/none: S2 answered 404 "* ]]
+	[[ $stderr == "s2-append: append to $B/none: there is no such stream" ]]
 	run -66 s2-append -c s2://no-such-basin/x <rec
 	run -0 s2-append -c "$B/x" </dev/null
 	run -0 s2-append -c "$B/x" </dev/null

@@ -162,7 +162,7 @@ records_in() {
 	append "$uri" '{"body":"0"}'
 	run -66 s2-tail "$uri/not"
 	run -66 s2-tail s2://not-there-1/x
-	[[ $output == *basin_not_found* ]]
+	[[ $output == *': there is no such basin' ]]
 	run -66 s2-tail -s snapshot "$uri/not"
 	run -66 s2-tail -f "$uri/not"
 	run -65 s2-tail -s 2 "$uri"

@@ -63,7 +63,10 @@ load helper
 	s2-stream list -a a/3 "s2://$RR_BASIN" | cmp - <(tail -2 want)
 	s2-stream list -j "s2://$RR_BASIN" | jq -r .name | cmp - want
 	[[ $(s2-stream list -n 1 -p "$RR_BASIN") == "$RR_BASIN" ]]
+	[[ $(s2-stream list -p none "s2://$RR_BASIN") == '' ]]
 	run -64 s2-stream list "s2://$RR_BASIN/a"
+	run -66 s2-stream list s2://no-such-basin
+	[[ $output == 's2-stream: list s2://no-such-basin: there is no such basin' ]]
 }
 
 @test "list: more than a page" {

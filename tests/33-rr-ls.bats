@@ -241,7 +241,7 @@ session() {
 	[[ $(rr-ls -q 1111111111111111111111111) == 1111111111111111111111111 ]]
 	run -66 rr-ls 1111111111111111111111111
 	run -66 rr-ls -j 1111111111111111111111111
-	[[ $output == 'rr-ls: 1111111111111111111111111: '*404* ]]
+	[[ $output == 'rr-ls: 1111111111111111111111111: there is no such session' ]]
 	[[ $(rr-ls -j a | jq -r .id) == "$id" ]]
 }
 
@@ -256,6 +256,9 @@ session() {
 	run -0 rr-ls --help
 	run -0 rr-ls --version
 	run -78 env RR_BASIN=No rr-ls
+	local none=t-none-$SRANDOM
+	RR_BASIN=$none run -66 rr-ls -j
+	[[ $output == "rr-ls: there is no basin '$none': is it the RR_BASIN of the collector, which makes it when it starts?" ]]
 	run -1 bash -c 'rr-ls -j >/dev/full'
 	[[ $output == *'cannot write to standard output: No space'* ]]
 	use_s2 "$(free_port)"
@@ -625,7 +628,7 @@ index_tells() {
 	[[ $(rr-ls -j | jq -r '.sessions[].id') == "$id" ]]
 	run -66 --separate-stderr rr rm -f "$never" "$id"
 	[[ $(jq -r .deleted <<<"$output") == "$id" ]]
-	[[ $stderr == 's2-stream: delete s2://'*"$never"*'not found' ]]
+	[[ $stderr == 's2-stream: delete s2://'*"$never: there is no such stream" ]]
 	[[ $(rr-ls) == '' ]]
 	run -66 rr rm -fx "$id"
 }

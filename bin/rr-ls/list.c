@@ -147,6 +147,15 @@ take_streams(struct walk *w, jv answer)
 	return more && n > 0 && !w->ended;
 }
 
+/* Tell that there is no basin; without it there would be no list of none. */
+static void
+set_missing(const struct ls *ls, struct s2_call *call)
+{
+	snprintf(call->error.text, sizeof call->error.text,
+	    "there is no basin '%s': is it the RR_BASIN of the collector, which "
+	    "makes it when it starts?", ls->basin);
+}
+
 static int
 walk(struct walk *w, const char *after, size_t limit, struct s2_error *error)
 {
@@ -167,6 +176,11 @@ walk(struct walk *w, const char *after, size_t limit, struct s2_error *error)
 		rc = get_streams(w->ls, call, after, limit, &answer);
 		more = rc == 0 && take_streams(w, answer);
 	} while (more);
+	if (rc == 0 && after == NULL && jv_get_kind(w->last) == JV_KIND_NULL &&
+	    s2_basin_is_missing(call, w->ls->basin, NULL, LS_TRY_MAX))
+		rc = -1;
+	if (rc == -1 && strcmp(call->error.code, "basin_not_found") == 0)
+		set_missing(w->ls, call);
 	jv_free(w->last);
 	*error = call->error;
 	s2_call_free(call);

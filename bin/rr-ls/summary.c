@@ -52,7 +52,8 @@ set_error(struct session *s, const struct s2_error *e)
 {
 	if (s->error != NULL)
 		return;
-	s->error = strdup(e->text);
+	s->error = strdup(strcmp(e->code, "stream_not_found") == 0 ?
+	    "there is no such session" : e->text);
 	s->exit = e->exit;
 	s->gone = e->status == 404 ||
 	    strcmp(e->code, "stream_deletion_pending") == 0;

@@ -307,6 +307,10 @@ verb_list(struct program *p)
 		n = jv_array_length(jv_copy(page));
 		if (n == 0)
 			more = false;
+		if (n == 0 && jv_get_kind(after) == JV_KIND_NULL &&
+		    p->uri.basin[0] != '\0' && s2_basin_is_missing(p->call,
+		    p->uri.basin, p->what, TRY_MAX))
+			die(p);
 		for (i = 0; i < n; i++)
 			if (!put_listed(p, jv_array_get(jv_copy(page), i),
 			    &left))

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "options.h"
 #include "s2-tail.h"
+#include "session.h"
 
 #define PATIENCE_DEFAULT	30	/* s without S2, when not following */
 #define PATIENCE_MAX		86400
@@ -25,6 +26,7 @@
 
 struct tail {
 	struct s2_reader reader;
+	const char *session;	/* its id; NULL: the stream is not one's */
 	bool follow;
 	bool end_at_stop;	/* -x */
 	int64_t patience;	/* ms; 0: for ever */
@@ -223,6 +225,10 @@ take_failure(struct tail *t)
 			log_info("the stream was deleted: %s", e->text);
 			exit(EXIT_OK);
 		}
+		if (t->session != NULL &&
+		    strcmp(e->code, "stream_not_found") == 0)
+			log_die(EXIT_MISSING, "there is no session %s; rr ls "
+			    "lists those that there are", t->session);
 		if (is_gone(e))
 			log_die(EXIT_MISSING, "%s", e->text);
 		log_die(EXIT_INPUT, "cannot start at record %llu: the tail of "
@@ -454,6 +460,7 @@ main(int argc, char **argv)
 	t.reader.conf = &conf;
 	t.reader.basin = uri.basin;
 	t.reader.stream = uri.stream;
+	t.session = session_of_stream(settings_prefix(&settings), uri.stream);
 	t.reader.follow = t.follow;
 	t.reader.watch = STDOUT_FILENO;
 	t.reader.batch = on_batch;

@@ -145,6 +145,15 @@ answer(struct run *run, bool whole)
 		http_reply_stream(r, 200, run->type, headers, run_fill);
 }
 
+/* The session that it is of, or NULL. */
+static const char *
+session_of(const struct run *run)
+{
+	const char *id = run->argv[1];
+
+	return id != NULL && session_id_is_valid(id, strlen(id)) ? id : NULL;
+}
+
 /* It has exited and closed its output, maybe without a word. */
 static void
 finish(struct run *run)
@@ -160,6 +169,9 @@ finish(struct run *run)
 		run->answer(r, run->status, run->said);
 	else if (succeeded(run))
 		answer(run, true);
+	else if (run->status == EXIT_MISSING && session_of(run) == NULL)
+		server_error(r, 404, "there is no such basin: is RR_BASIN the "
+		    "one of the collector, which makes it when it starts?");
 	else
 		server_command_error(r, run->status);
 }
@@ -233,15 +245,6 @@ count_client(const struct runs *runs, const struct http_request *of, bool bulk)
 }
 
 static void start_waiting(struct queue *q);
-
-/* The session that it is of, or NULL. */
-static const char *
-session_of(const struct run *run)
-{
-	const char *id = run->argv[1];
-
-	return id != NULL && session_id_is_valid(id, strlen(id)) ? id : NULL;
-}
 
 static void
 exit_ready(void *arg, uint32_t events)
