@@ -28,6 +28,28 @@ fail(int fd, const char **why, const char *text)
 	return -1;
 }
 
+/* It cannot be listened on there, by errno. */
+static int
+refused(int fd, const char **why)
+{
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+		return fail(fd, why, "this user may not listen there");
+	case EADDRINUSE:
+		return fail(fd, why, "another process listens there");
+	case EADDRNOTAVAIL:
+		return fail(fd, why, "this machine has no such address");
+	case EEXIST:
+		return fail(fd, why, "a file that is no socket is there, and "
+		    "stays: remove it, or take another path");
+	case ENOENT:
+		return fail(fd, why, "the directory is missing");
+	default:
+		return fail(fd, why, "cannot listen there");
+	}
+}
+
 static int
 wrong(const char **why, const char *text)
 {
@@ -106,10 +128,14 @@ open_unix(const char *word, const char **why)
 	if (unix_path(word, &sun, &mode) == -1)
 		return wrong(why, "unix: takes a path of at most 107 bytes, "
 		    "and after a comma its permissions, as in 0660");
-	if (lstat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+	if (lstat(sun.sun_path, &st) == 0) {
+		if (!S_ISSOCK(st.st_mode)) {
+			errno = S_ISDIR(st.st_mode) ? EISDIR : EEXIST;
+			return refused(-1, why);
+		}
 		if (is_alive(&sun)) {
 			errno = EADDRINUSE;
-			return fail(-1, why, "cannot listen there");
+			return refused(-1, why);
 		}
 		unlink(sun.sun_path);
 	}
@@ -120,7 +146,7 @@ open_unix(const char *word, const char **why)
 	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (r == -1 || listen(fd, LISTEN_BACKLOG) == -1)
-		return fail(fd, why, "cannot listen there");
+		return refused(fd, why);
 	return fd;
 }
 
@@ -142,7 +168,7 @@ open_addr(const struct addrinfo *ai, bool shared, const char **why)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
 	    listen(fd, LISTEN_BACKLOG) == -1)
-		return fail(fd, why, "cannot listen there");
+		return refused(fd, why);
 	return fd;
 }
 

@@ -103,6 +103,12 @@ SNAP='{"type":4,"timestamp":1767225600000,"data":{"href":"/"}}
 		[[ $output == *'Address already in use' ]]
 		run -78 rr-collect -l 127.0.0.1:0 "$option" unix:no/such </dev/null
 		run -78 sse-bridge -l 127.0.0.1:0 "$option" unix:no/such
+		# What is no socket stays.
+		echo mine >file
+		run -78 rr-collect -l 127.0.0.1:0 "$option" unix:file </dev/null
+		[[ ${lines[-1]} == *': a file that is no socket is there, and stays: remove it, or take another path: File exists' ]]
+		run -78 sse-bridge -l 127.0.0.1:0 "$option" unix:file
+		[ "$(cat file)" = mine ]
 		run -64 rr-collect -l 127.0.0.1:0 "$option" what </dev/null
 		run -64 sse-bridge -l 127.0.0.1:0 "$option" what
 	done

@@ -176,6 +176,11 @@ has() {
 	[ "$stderr" = 'sse-bridge: these options need -l; see sse-bridge --help' ]
 	run -64 --separate-stderr sse-bridge -l 127.0.0.1:0 -n 0
 	[ "$stderr" = "sse-bridge: -n: '0' is too small; it must be a number from 1 to 100000" ]
+	local option
+	for option in -W -w -x; do
+		run -78 --separate-stderr sse-bridge -l 127.0.0.1:0 "$option" none
+		[[ $stderr == "sse-bridge: cannot open 'none' ($option): No such file or directory" ]]
+	done
 }
 
 # ---- files ----

@@ -303,7 +303,7 @@ check_keys(const struct options *o)
 
 /* A directory that an option names; -1 if none was given. */
 static int
-open_directory(const char *path)
+open_directory(char option, const char *path)
 {
 	int fd;
 
@@ -311,7 +311,8 @@ open_directory(const char *path)
 		return -1;
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
-		log_die(EXIT_CONFIG, "'%s': %s", path, strerror(errno));
+		log_die(EXIT_CONFIG, "cannot open '%s' (-%c): %s", path,
+		    option, strerror(errno));
 	return fd;
 }
 
@@ -338,8 +339,8 @@ set_up_ingest(struct collector *c, const char *prefix)
 	if (o->secret == NULL)
 		log_warn("no secret file: tokens end with this process; "
 		    "see -S");
-	in->web = open_directory(o->web);
-	in->watched = open_directory(o->watched);
+	in->web = open_directory('w', o->web);
+	in->watched = open_directory('W', o->watched);
 	in->opens = (struct rate){ o->opens / 60000.0, o->opens };
 	in->posts = (struct rate){ o->posts / 1000.0,
 	    (double)o->posts * BURST_SECONDS };

@@ -429,6 +429,8 @@ serve_on(struct options *o)
 	p.arg = s;
 	raise_descriptor_limit();
 	s->webdir = open_directory('w', o->webdir);
+	if (s->routes != NULL)
+		close(open_directory('x', s->routes));
 	watched = open_directory('W', o->watched);
 	if (s->webdir != -1 && server_read_csp(s) == -1)
 		log_die(EXIT_CONFIG, "cannot read '%s/csp.txt': %s", o->webdir,

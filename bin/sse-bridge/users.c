@@ -106,9 +106,13 @@ users_read(const char *path, char *why, size_t size)
 		bad = strlen(line) == sizeof line - 1 ? "it is too long" :
 		    take_line(us, line);
 	}
-	if (bad != NULL || ferror(f)) {
-		snprintf(why, size, "%s:%u: %s", path, n,
-		    bad != NULL ? bad : strerror(errno));
+	if (bad != NULL) {
+		snprintf(why, size, "%s:%u: %s", path, n, bad);
+		goto fail;
+	}
+	if (ferror(f)) {
+		snprintf(why, size, "cannot read '%s': %s", path,
+		    strerror(errno));
 		goto fail;
 	}
 	fclose(f);
