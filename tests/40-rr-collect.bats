@@ -899,6 +899,17 @@ happened() {
 	wait_until 30 stores_it
 	wait_until 10 answers /health/ready 200
 	[ "$(rr cat "$id" | wc -l)" = 2 ]
+	# An S2 that has lost everything, and the basin made again.
+	kill -KILL -- "-$s2_pid"
+	start_s2
+	missing() {
+		says 503 away -d '{}' "$collector/v1/sessions?key=dev"
+		curl -s "$collector/health/ready" | grep -q 'the basin is missing'
+	}
+	wait_until 30 missing
+	s2-stream ensure "s2://$RR_BASIN" >/dev/null
+	wait_until 20 answers /health/ready 200
+	says 201 open -d '{}' "$collector/v1/sessions?key=dev"
 }
 
 @test "rr-collect: TERM answers what there is, then ends with 0" {

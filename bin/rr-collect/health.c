@@ -11,7 +11,8 @@ health_sent(struct health *h, uint64_t now)
 }
 
 void
-health_settled(struct health *h, enum ring_result result, uint64_t now)
+health_settled(struct health *h, enum ring_result result, bool makes,
+    uint64_t now)
 {
 	h->appends--;
 	switch (result) {
@@ -23,10 +24,14 @@ health_settled(struct health *h, enum ring_result result, uint64_t now)
 	case RING_DENIED:
 		h->failed = true;
 		h->denied = result == RING_DENIED;
+		h->missing = false;
+		break;
+	case RING_MISSING:
+		if (makes)
+			h->failed = h->missing = true;
 		break;
 	case RING_FENCED:
 	case RING_MISMATCH:
-	case RING_MISSING:
 	case RING_REFUSED:
 	case RING_FULL:
 		break;		/* S2 did not come to write it */
@@ -47,6 +52,8 @@ health_back(struct health *h, uint64_t now)
 const char *
 health_trouble(const struct health *h, uint64_t now)
 {
+	if (h->failed && h->missing)
+		return "the basin is missing";
 	if (h->failed && h->denied)
 		return "S2 does not let us append";
 	if (h->failed ||

@@ -23,14 +23,19 @@ struct health {
 	unsigned appends;	/* that are on their way */
 	uint64_t since;		/* they wait for one to be taken; or 0 */
 	bool failed;		/* the last one, for good, */
-	bool denied;		/* for want of the right to */
+	bool denied;		/* for want of the right to, */
+	bool missing;		/* of the basin */
 	bool unsure;		/* it did, and that may be over */
 	uint64_t tried;
 };
 
-/* An append is on its way; this came of one. */
+/*
+ * An append is on its way; this came of one.  One that makes its stream has
+ * everything it needs but the basin.
+ */
 void health_sent(struct health *, uint64_t now);
-void health_settled(struct health *, enum ring_result, uint64_t now);
+void health_settled(struct health *, enum ring_result, bool makes,
+    uint64_t now);
 
 /* S2, which was away, is back: failures before that tell little. */
 void health_back(struct health *, uint64_t now);

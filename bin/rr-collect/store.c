@@ -887,7 +887,8 @@ settle(void *arg, const struct ring_answer *a)
 		st->doubt = 0;
 	}
 	if (u->indexing || (s != NULL && !u->probe))
-		health_settled(&st->health, a->result, st->now);
+		health_settled(&st->health, a->result,
+		    u->indexing ? u->probe : u->kind == POST_OPEN, st->now);
 	if (u->indexing) {
 		if (a->result == RING_MISSING && !u->probe)
 			index_send(st, u, true);
