@@ -69,7 +69,8 @@ export interface Options {
    * What else to record: console, errors, network (never bodies or headers),
    * canvas (never with `strict`). A page's policy must allow
    * `worker-src blob:` for canvas, and else needs `connect-src` to the collector
-   * alone; without the worker canvases stay as they were in the snapshot.
+   * alone; without the worker canvases stay as they were in the snapshot. Of a
+   * canvas, WebGL or not, there are two pictures a second.
    */
   capture: ('console' | 'errors' | 'network' | 'canvas')[];
   /** Record in a frame although the page around it is recorded. */

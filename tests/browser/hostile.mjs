@@ -11,7 +11,7 @@ import { ARGS, assert, replay, test, until } from './harness.mjs';
 
 const T = 1767225600000;
 const BAD = 'top.pwned=1;parent.pwned=1;parent.parent.pwned=1;window.pwned=1;alert(1);fetch(elsewhere)';
-const DEPTH = 100000, FLOOD = 20000, LENGTH = 5e6;
+const DEPTH = 100000, FLOOD = 20000, LENGTH = 5e6, COMMANDS = 1e5;
 
 const TAGS = ('a abbr address area article aside audio b base bdi blockquote body br button canvas caption center code col data datalist dd details dialog '
   + 'div dl dt em embed fieldset figure font footer form frame frameset h1 head header hr iframe img input ins kbd label legend li link main map mark '
@@ -43,6 +43,27 @@ function maker() {
   const event = (data, type = 3) => ({ type, data, timestamp: t += 5 });
   const mutate = (what) => event({ source: 0, texts: [], attributes: [], removes: [], adds: [], ...what });
   return { el, text, page, event, mutate, next: () => ++id };
+}
+
+const PAINT = [{ property: 'fillStyle', args: ['red'], setter: true }, { property: 'fillRect', args: [0, 0, 40, 30] }];
+
+/** What a canvas could be told: nothing of it is to be drawn, called, set or asked for. */
+function hostileCanvas(id, out) {
+  const image = (src) => ({ rr_type: 'HTMLImageElement', src }), bitmap = (base64, type) => ({ rr_type: 'ImageBitmap', args: [{ rr_type: 'Blob', data: [{ rr_type: 'ArrayBuffer', base64 }], type }] });
+  const escape = `AA==")}*{background:url("${out('escape')}`;
+  const draw = [image(out('draw')), out('draw'), image(`data:image/png;base64,${escape}`), bitmap(escape, 'image/png'), bitmap('AAAA', `image/png;base64,");url(${out('type')}`),
+    bitmap('AAAA', 'image/svg+xml'), image('javascript:top.pwned=1'), { rr_type: 'Function', args: [BAD] }, { rr_type: 'HTMLImageElement', index: 0 }, null, {}];
+  const commands = [...['constructor', '__proto__', 'canvas', '__defineGetter__', 'toString', 'hasOwnProperty', 'valueOf'].flatMap((property) =>
+    [{ property, args: [BAD] }, { property, args: [{ pwned: 1 }], setter: true }]),
+  ...draw.map((source) => ({ property: 'drawImage', args: [source, 0, 0] })), null, 5, 'x', [], {}, { property: {}, args: {} },
+  ...['filter', 'fillStyle', 'font', 'shadowColor'].map((property) => ({ property, args: [`url(${out(property)})`], setter: true })), { property: 'font', args: ['9px spy'], setter: true },
+  { property: 'fillText', args: ['x'.repeat(17000), 0, 0] }, { property: 'fill', args: [{ rr_type: 'Function', args: [BAD] }] }, { property: 'scale', args: [{ valueOf: BAD }, 1] },
+  { property: 'putImageData', args: [{ rr_type: 'ImageData', args: [{ rr_type: 'Uint8ClampedArray', args: [[1]] }, 1e9, 1e9] }, 0, 0] }, { property: 'setLineDash', args: [{ length: 1e9 }] },
+  { property: 'shadowBlur', args: [1e300], setter: true }];
+  const event = (more) => ({ source: 9, id, type: 0, ...more });
+  return [...draw.map((source) => event({ commands: [{ property: 'clearRect', args: [0, 0, 40, 30] }, { property: 'drawImage', args: [source, 0, 0] }] })),
+    event({ commands }), ...[null, 7, {}, 'x'].map((commands) => event({ commands, property: 'constructor', args: BAD })),
+    ...[1, 2, '0', null].map((type) => event({ type, commands: PAINT }))];
 }
 
 /** Everything that a page could try: `out(name)` gives another address each time. */
@@ -128,10 +149,14 @@ function corpus(out) {
     { adds: [null, {}, { node: null }, { node: { type: 99 } }, { parentId: host.id, nextId: null, node: { type: 2, tagName: 'constructor', id: next() } }], removes: 7, texts: [{}], attributes: [{ id: host.id }] },
     { id: host.id, ranges: [{}] }, { id: host.id, type: 99, x: 1e308, y: -1e308 }, { id: host.id, x: {}, y: [] }, { width: 1e308, height: 1e308 }, { width: -1, height: 'x' },
     { id: host.id, property: 'constructor', args: [], commands: [{ property: '__proto__', args: ['x'] }] }, { styleIds: [{}], styles: [null], id: 1 }, { family: {}, fontSource: {} }];
-  pages.push(...page([], [host, el('constructor', {}), el('a b', {}), el('', {}), { type: 2, id: next() }, { type: 2, tagName: 'link', id: next() }, { type: 77, id: next() }, null,
+  const board = el('canvas', { id: 'board', width: '40', height: '30' });
+  pages.push(...page([], [host, board, el('constructor', {}), el('a b', {}), el('', {}), { type: 2, id: next() }, { type: 2, tagName: 'link', id: next() }, { type: 77, id: next() }, null,
     Object.assign(el('input', { value: { toString: 1 }, rr_width: { toString: 1 } }), { isShadowHost: true }), Object.assign(el('font-face', {}), { isCustom: true }),
     Object.assign(el('x-ok', {}), { isCustom: true }), el('video', { rr_mediaVolume: 99, rr_mediaCurrentTime: 'x', rr_mediaPlaybackRate: 1e9, rr_mediaState: 'played' }), el('div', { rr_mediaState: 'played' }),
     { type: 1, name: '<>', publicId: 3, id: next() }]));
+  for (const data of [...hostileCanvas(board.id, out), { source: 0, texts: [], removes: [], adds: [], attributes: [{ id: board.id, attributes: { width: '1e9', height: 99999 } }] },
+    ...hostileCanvas(board.id, out), { source: 0, texts: [], removes: [], adds: [], attributes: [{ id: board.id, attributes: { width: '40', height: '30' } }] },
+    ...hostileCanvas(board.id, out), { source: 9, id: board.id, type: 0, commands: PAINT }]) pages.push(event(data));
   for (let source = -1; source < 19; source++) for (const data of odd) pages.push(event(data && typeof data === 'object' && !Array.isArray(data) ? { ...data, source } : data));
   for (const type of [-1, 0, 1, 2, 4, 5, 6, 7, 42, '3', null]) for (const data of odd) pages.push(event(data, type));
   const lines = pages.map((e) => JSON.stringify(e));
@@ -169,7 +194,10 @@ const clocks = () => {
     .flatMap((lines, i) => [`:batch tab=1 batch=${i + 1}`, ...lines, ':end']);
 };
 
-const enormous = () => [...doc(`,{"type":2,"tagName":"i","attributes":{"title":"${'x'.repeat(LENGTH)}","${'y'.repeat(100000)}":""},"id":9,"childNodes":[]}`), survived(1000)];
+/** One attribute; and what one event draws. */
+const enormous = () => [...doc(`,{"type":2,"tagName":"i","attributes":{"title":"${'x'.repeat(LENGTH)}","${'y'.repeat(100000)}":""},"id":9,"childNodes":[]},`
+  + '{"type":2,"tagName":"canvas","attributes":{"width":4096,"height":4096},"id":10,"childNodes":[]}'),
+  JSON.stringify({ type: 3, data: { source: 9, id: 10, type: 0, commands: Array(COMMANDS).fill({ property: 'fillRect', args: [0, 0, 4096, 4096] }) }, timestamp: T + 100 }), survived(1000)];
 
 await test(async (rig) => {
   // Whoever connects is seen here; a name that is looked up, in the browser's own log.
@@ -209,12 +237,22 @@ await test(async (rig) => {
     assert.equal(await page.locator('.inspector img, .inspector script').count(), 0);
   };
   const word = (document) => document.querySelector('#word')?.textContent;
+  /** The canvas of the corpus, in a player's document. */
+  const painted = () => {
+    const { contentDocument: page, contentWindow: inside } = document.querySelector(':is(.stage:not([data-next]), .layer:not(.next)) .replayer-wrapper > iframe');
+    const want = document.createElement('canvas'), board = page.querySelector('#board');
+    [want.width, want.height] = [40, 30];
+    const context = want.getContext('2d');
+    context.fillStyle = 'red';
+    context.fillRect(0, 0, 40, 30);
+    return board && inside.getComputedStyle(board).content === `url("${want.toDataURL()}")`;
+  };
   // What is nested so deep is not stored at all; a million is longer than a line may be.
   const abyss = join(rig.dir, 'abyss.ndjson');
   writeFileSync(abyss, nested(DEPTH).join('\n') + '\n');
   assert.throws(() => execFileSync('rr', ['import', abyss], { env: rig.env, stdio: 'pipe' }), /nested more than 512 deep/);
   const cases = { corpus: corpus(out), deep: deep(), flood: flood(), enormous: enormous(), clocks: clocks() };
-  const told = { corpus: /frames of other pages/, deep: /elements? nested too deep/ };
+  const told = { corpus: /frames of other pages.* canvases not drawn in full/, enormous: /1 canvas not drawn in full/, deep: /elements? nested too deep/ };
   for (const [name, lines] of Object.entries(cases)) {
     const began = Date.now();
     const file = join(rig.dir, `${name}.ndjson`);
@@ -233,6 +271,7 @@ await test(async (rig) => {
     await page.keyboard.press('End');
     if (name === 'clocks') assert.match(await page.textContent('.time'), /^0:01 \/ 0:01$/);
     await until(`${name}, sought`, () => player.see(word).then((t) => t === 'survived'), 60000);
+    if (name === 'corpus') await until('what is drawn on its canvas', () => player.frame.evaluate(painted));
     await player.see((d) => {
       for (const a of d.querySelectorAll('a, area, button, input, summary')) a.click?.();
       for (const f of d.forms) f.submit?.();
@@ -254,6 +293,7 @@ await test(async (rig) => {
     await alone.keyboard.press(' ');
     await until(`${name}, played alone`, async () => await drawn() === 'survived', 120000);
     if (name !== 'corpus') await tells();
+    else await until('what is drawn on its canvas, alone', () => alone.evaluate(painted));
     await unharmed(alone, `${name}, alone`);
     await alone.close();
     console.log(`# ${name}: ${lines.length} events, dashboard ${dashboard} ms, alone ${Date.now() - began - dashboard} ms`);

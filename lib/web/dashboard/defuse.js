@@ -27,7 +27,7 @@ export function leftOut({ remote, frames, nodes, events, canvases }) {
   const part = (n, one, many) => n && `${n} ${n === 1 ? one : many}`;
   return [part(remote, 'thing of another server', 'things of other servers'), part(frames, 'frame of another page', 'frames of other pages'),
     part(nodes, 'element nested too deep', 'elements nested too deep'),
-    part(canvases, 'canvas that was drawn on', 'canvases that were drawn on'), part(events, 'event that is none', 'events that are none')]
+    part(canvases, 'canvas not drawn in full', 'canvases not drawn in full'), part(events, 'event that is none', 'events that are none')]
     .filter(Boolean).join(', ');
 }
 
@@ -186,8 +186,9 @@ function deep(node) {
  * at once is drawn over several frames.
  * @param {(e: Error) => void} broken  is told of a page that could not be drawn
  * @param {() => void} settle  is called when the events of a frame were drawn
+ * @param {Canvases} canvases
  */
-export function harden(replayer, left, broken, settle) {
+export function harden(replayer, left, broken, settle, canvases) {
   // Nobody gets into it by the keyboard, as nobody does by the mouse.
   replayer.iframe.inert = true;
   const told = new Set();       // events and nodes, each counted once
@@ -214,11 +215,10 @@ export function harden(replayer, left, broken, settle) {
   replayer.applyIncremental = (e, sync) => {
     try {
       apply(e, sync);
+      canvases.event(e.data);
     } catch {
       count('events', e);
     }
-    // rrweb draws on one only in a frame that may run scripts.
-    if (e.data.source === 9) count('canvases', e.data.id);
     if (e.data.source !== 0) return;
     const mirror = replayer.getMirror();
     for (const { node: { id } } of e.data.adds) {
@@ -231,6 +231,7 @@ export function harden(replayer, left, broken, settle) {
   };
   const rebuild = replayer.rebuildFullSnapshot.bind(replayer);
   replayer.rebuildFullSnapshot = (e, sync) => {
+    canvases.clear();
     try {
       rebuild(e, sync);
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 
 import { Replayer } from '@rrweb/replay';
+import { Canvases } from './canvas.js';
 import { Defuse, harden } from './defuse.js';
 import { sheets } from './hover.js';
 import { placed } from './times.js';
@@ -23,6 +24,7 @@ export class Drawing {
   snapshots = [];               // [when the page began, when it was drawn]
   scrolled = new Map();         // what is to be, once all else is drawn: an element and the event's data
   offsets = new WeakMap();      // how far a snapshot's page was scrolled
+  canvases = new Canvases(this.defuse.left);
 
   /**
    * @param {{resized(): void, broken(e: Error): void}} on  there is another `size`; a page could
@@ -85,6 +87,7 @@ export class Drawing {
       showWarning: false,
       loadTimeout: 0,
       insertStyleRules: RULES,
+      plugins: [this.canvases.plugin],
       logger: { log() {}, warn() {} },
     });
     replayer.cache = sheets();
@@ -101,8 +104,14 @@ export class Drawing {
       for (const [node, d] of this.scrolled) if (replayer.getMirror().getNode(d.id) === node) scroll(d, sync);
       this.scrolled.clear();
     };
-    harden(replayer, this.left, this.on.broken, () => settle(replayer.config.speed > SMOOTH));
-    replayer.on('flush', () => settle(true));
+    harden(replayer, this.left, this.on.broken, () => {
+      settle(replayer.config.speed > SMOOTH);
+      this.canvases.settle();
+    }, this.canvases);
+    replayer.on('flush', () => {
+      settle(true);
+      this.canvases.settle(true);
+    });
     replayer.on('fullsnapshot-rebuilded', (e) => {
       const page = replayer.iframe.contentDocument;
       const { left, top } = this.offsets.get(e) ?? e.data.initialOffset;
@@ -177,6 +186,7 @@ export class Drawing {
 
   destroy() {
     this.replayer?.destroy();
+    this.canvases.clear();
     this.root.remove();
   }
 }
