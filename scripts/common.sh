@@ -23,6 +23,12 @@ wrong_option() {
 	die 64 "there is no option -$OPTARG; see $help"
 }
 
+# Bash calls this, with its words, for a command that is not installed.
+# shellcheck disable=SC2317
+command_not_found_handle() {
+	die 1 "$1 is missing; install it"
+}
+
 say() {
 	printf '%s: %s\n' "$program" "$*" >&2
 }
@@ -93,6 +99,7 @@ read_settings() {
 	local line name value n=0
 	settings_file
 	[[ -n $conf ]] || return 0
+	[[ ! -d $conf ]] || die 78 "cannot read '$conf': it is a directory"
 	while IFS= read -r line || [[ -n $line ]]; do
 		((++n))
 		[[ -n $line && $line != '#'* ]] || continue
@@ -243,11 +250,20 @@ log_audit() {
 	    2>/dev/null || :
 }
 
+no_room() {
+	die 1 "cannot write below '${TMPDIR:-/tmp}'; make room there, or set TMPDIR"
+}
+
+# scratch_directory: makes one below TMPDIR, and prints its name.
+scratch_directory() {
+	mktemp -d 2>/dev/null || no_room
+}
+
 # scratch NAME: sets NAME to an empty file below TMPDIR that has no name there,
 # so that nothing of it is left however this ends.
 scratch() {
 	local file fd
-	file=$(mktemp) || die 1 "cannot write below '${TMPDIR:-/tmp}' (TMPDIR)"
+	file=$(mktemp 2>/dev/null) || no_room
 	exec {fd}<>"$file"
 	rm -f -- "$file"
 	printf -v "$1" '/proc/self/fd/%s' "$fd"

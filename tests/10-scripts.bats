@@ -139,6 +139,8 @@ bootstrap: not root, and sudo asks for a password; run this, then go on:
 	export RR_CONF=$PWD/conf
 	run -78 rr ls
 	[[ $output == "rr: cannot read '$PWD/conf', named by RR_CONF" ]]
+	RR_CONF=$PWD run -78 rr ls
+	[[ $output == "rr: cannot read '$PWD': it is a directory" ]]
 	printf '# x\n\nRR_BASIN = x\n' >conf
 	run -78 rr ls
 	[[ $output == "rr: $PWD/conf:3: the line is not NAME=value" ]]
@@ -155,6 +157,14 @@ bootstrap: not root, and sudo asks for a password; run this, then go on:
 	# shellcheck disable=SC2016
 	[ "$output" = '<$(touch pwned) >< ><last=><env><><no newline>' ]
 	[ ! -e pwned ]
+}
+
+@test "scripts: no room for what they need, and a program that is missing" {
+	TMPDIR=$PWD/none run -1 rr-janitor
+	[[ $output == "rr-janitor: cannot write below '$PWD/none'; make room there, or set TMPDIR" ]]
+	# shellcheck disable=SC2016
+	run -1 bash -c '. "$1/scripts/common.sh"; no-such-program' rr-x "$ROOT"
+	[[ $output == 'rr-x: no-such-program is missing; install it' ]]
 }
 
 # ---- the ring ----
