@@ -130,87 +130,68 @@ read_settings() {
 settings() {
 	local conf wrong
 	read_settings
-	wrong=$(check_settings)
+	check_settings
 	[[ -z $wrong ]] || die 78 "${wrong%%$'\n'*}"
 }
 
-# check_settings: prints a line for each setting with a wrong value.
+# check_settings: sets wrong to a line for each setting with a wrong value. No
+# process is made for it: each command does this first.
 check_settings() {
-	local known name kind why
+	local known name kind why line
+	wrong=
 	for known in "${known_settings[@]}"; do
 		read -r name kind _ <<<"$known"
 		[[ -n ${!name-} ]] || continue
-		why=$(check_setting "$kind" "${!name}") || printf \
-		    '%sthe setting %s %s\n' \
-		    "${origin[$name]+${origin[$name]}: }" "$name" "$why"
+		check_setting "$kind" "${!name}"
+		[[ -n $why ]] || continue
+		line="${origin[$name]+${origin[$name]}: }the setting $name $why"
+		wrong+=${wrong:+$'\n'}$line
 	done
 }
 
-# check_setting KIND VALUE: fails with what is wrong with it. The programs of
-# C check what they use by the same rules.
+# check_setting KIND VALUE: sets why to what is wrong with it, if anything is.
+# The programs of C check what they use by the same rules.
 check_setting() {
 	local value=$2 shown=$2 host='[^[:space:]/?#@"'\''\\{}]+'
 	((${#shown} <= 200)) || shown=${shown:0:200}...
+	why=
 	case $1 in
 	endpoint)
-		[[ $value =~ ^(https?://)?(\{basin\}\.)?$host(/|/v1/?)?$ ]] || {
-			printf "is '%s'; it must be %s\n" "$shown" \
-			    '[http://|https://]HOST[:PORT], as in http://127.0.0.1:8080'
-			return 1
-		}
+		[[ $value =~ ^(https?://)?(\{basin\}\.)?$host(/|/v1/?)?$ ]] ||
+		    why="is '$shown'; it must be [http://|https://]HOST[:PORT], as in http://127.0.0.1:8080"
 		;;
 	token)
-		[[ $value =~ ^[!-~]+$ ]] || {
-			echo 'holds a character that no token has;' \
-			    'paste it again'
-			return 1
-		}
+		[[ $value =~ ^[!-~]+$ ]] ||
+		    why='holds a character that no token has; paste it again'
 		;;
 	yesno)
-		[[ $value =~ ^(0|1|true|false|yes|no)$ ]] || {
-			echo "is '$shown'; it must be 1, true, 0 or false"
-			return 1
-		}
+		[[ $value =~ ^(0|1|true|false|yes|no)$ ]] ||
+		    why="is '$shown'; it must be 1, true, 0 or false"
 		;;
 	basin)
-		[[ $value =~ ^[a-z0-9][a-z0-9-]{6,46}[a-z0-9]$ ]] || {
-			echo "is no name of a basin: those have 8 to 48 of" \
-			    "a-z, 0-9 and '-', not '-' at an end"
-			return 1
-		}
+		[[ $value =~ ^[a-z0-9][a-z0-9-]{6,46}[a-z0-9]$ ]] ||
+		    why="is no name of a basin: those have 8 to 48 of a-z, 0-9 and '-', not '-' at an end"
 		;;
 	prefix)
-		((${#value} <= 256)) || {
-			echo 'is longer than 256 bytes'
-			return 1
-		}
+		((${#value} <= 256)) || why='is longer than 256 bytes'
 		;;
 	seconds)
-		[[ $value =~ ^[1-9][0-9]{0,8}$ && $value -le 315360000 ]] || {
-			echo 'is no number of seconds from 1 to 315360000'
-			return 1
-		}
+		[[ $value =~ ^[1-9][0-9]{0,8}$ && $value -le 315360000 ]] ||
+		    why='is no number of seconds from 1 to 315360000'
 		;;
 	mebibytes)
 		[[ $value =~ ^(0|[1-9][0-9]{0,5})$ &&
-		    ($value -eq 0 || $value -ge 32) ]] || {
-			echo "is '$shown'; it must be 32 to 999999 MiB, or 0"
-			return 1
-		}
+		    ($value -eq 0 || $value -ge 32) ]] ||
+		    why="is '$shown'; it must be 32 to 999999 MiB, or 0"
 		;;
 	port)
-		[[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] || {
-			echo "is '$shown'; it must be a port, 1 to 65535"
-			return 1
-		}
+		[[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] ||
+		    why="is '$shown'; it must be a port, 1 to 65535"
 		;;
 	address)
 		[[ $value =~ ^[^[:space:]]*:[1-9][0-9]{0,4}$ &&
-		    ${value##*:} -le 65535 ]] || {
-			echo "is '$shown'; it must be HOST:PORT," \
-			    'as in 127.0.0.1:8787'
-			return 1
-		}
+		    ${value##*:} -le 65535 ]] ||
+		    why="is '$shown'; it must be HOST:PORT, as in 127.0.0.1:8787"
 		;;
 	esac
 }
