@@ -1,6 +1,6 @@
 // Bundles the recorder and the dashboard: node build.mjs OUTDIR
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -14,6 +14,9 @@ if (!out) {
   process.exit(64);
 }
 mkdirSync(out, { recursive: true });
+const HASHED = /\.[0-9a-f]{8}\.(js|css)(\.gz)?$/;
+for (const file of readdirSync(out)) if (HASHED.test(file)) rmSync(join(out, file));
+const sha256 = (text, form) => createHash('sha256').update(text).digest(form);
 
 const version = (name) => JSON.parse(readFileSync(join(here, name, 'package.json'), 'utf8')).version;
 const common = {
@@ -39,33 +42,62 @@ await Promise.all([
   build({ ...recorder, stdin: { contents: 'export { record } from "@rrweb/record";', resolveDir: here },
     entryPoints: undefined, outfile: join(out, 'rrweb.min.js'), format: 'iife', globalName: 'rrweb', sourcemap: false,
     plugins: [lean] }),
-  build({ ...common, entryPoints: ['dashboard/early.js'], outdir: out, format: 'iife', target: ['es2022'] }),
-  build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'] }),
-  build({ ...common, entryPoints: { local: 'export/local.js' }, outdir: out, format: 'esm', target: ['es2022'] }),
-  build({ ...common, entryPoints: { local: 'export/player.css' }, outdir: out, target: ['es2022'] }),
 ]);
-for (const file of ['dashboard/index.html', 'dashboard/player.html', 'export/local.html', 'export/local.html.csp', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
+for (const file of ['dashboard/player.html', 'dashboard/index.html', 'export/local.html', 'export/local.html.csp', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
 copyFileSync(join(here, 'rr.d.ts'), join(out, 'rr.d.mts'));     // what TypeScript looks for beside rr.mjs
+const packed = ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js'];
+
+// What the pages are made of has its hash in its name: a browser asks for it
+// once, and an upgrade is never half of one and half of the other.
+const pages = ['index.html', 'player.html', 'local.html'];
+const text = Object.fromEntries(pages.map((page) => [page, readFileSync(join(out, page), 'utf8')]));
+const made = await Promise.all([
+  build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'], write: false }),
+  build({ ...common, entryPoints: { local: 'export/local.js' }, outdir: out, format: 'esm', target: ['es2022'], write: false }),
+  build({ ...common, entryPoints: { local: 'export/player.css' }, outdir: out, target: ['es2022'], write: false }),
+]);
+for (const { path, contents } of made.flatMap(({ outputFiles }) => outputFiles)) {
+  const name = path.split('/').pop();
+  const hashed = name.replace('.', `.${sha256(contents, 'hex').slice(0, 8)}.`);
+  writeFileSync(join(out, hashed), contents);
+  packed.push(hashed);
+  for (const page of pages) text[page] = text[page].replace(`"${name}"`, `"${hashed}"`);
+}
+
+// What asks first is in the page, whose policy knows it.
+const early = await build({ ...common, entryPoints: ['dashboard/early.js'], format: 'iife', target: ['es2022'], write: false });
+const first = early.outputFiles[0].text;
+const script = (code) => {
+  // What would end or confuse the element that it is in.
+  if (/<!--|<\/?script/i.test(code)) throw new Error('a script cannot stand in HTML');
+  return `<script>${code}</script>`;
+};
+const mark = '<script src="early.js"></script>';
+if (!text['index.html'].includes(mark)) throw new Error(`index.html has no ${mark}`);
+text['index.html'] = text['index.html'].replace(mark, () => script(first));
+writeFileSync(join(out, 'index.html.csp'), readFileSync(join(here, 'csp.txt'), 'utf8')
+  .replace("script-src 'self'", `$& 'sha256-${sha256(first, 'base64')}'`));
+
 // The player for whoever lets one session load its pictures, styles and fonts
 // from where they are: as sse-bridge sends it, and as the page itself says it.
 const REMOTE = ['img', 'media', 'font', 'style'].map((kind) => new RegExp(`(${kind}-src [^;"]*)`));
-const remotely = (text) => REMOTE.reduce((t, kind) => t.replace(kind, '$1 https: http:'), text);
-for (const [from, to] of [['dashboard/player.html', 'player-remote.html'], ['csp.txt', 'player-remote.html.csp']])
-  writeFileSync(join(out, to), remotely(readFileSync(join(here, from), 'utf8')));
+const remotely = (said) => REMOTE.reduce((t, kind) => t.replace(kind, '$1 https: http:'), said);
+for (const page of pages) writeFileSync(join(out, page), text[page]);
+writeFileSync(join(out, 'player-remote.html'), remotely(text['player.html']));
+writeFileSync(join(out, 'player-remote.html.csp'), remotely(readFileSync(join(here, 'csp.txt'), 'utf8')));
 
 // Both servers send FILE.gz in the place of FILE.
-for (const file of ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js', 'early.js', 'app.js', 'app.css', 'player.js', 'player.css', 'local.js', 'local.css'])
+for (const file of packed)
   writeFileSync(join(out, file + '.gz'), gzipSync(readFileSync(join(out, file)), { level: 9 }));
 
 // The head of an exported recording: a page whose one script is in it, and
 // whose policy allows that script and nothing from anywhere. The recording is
 // put behind it, by rr-export.
 const page = await build({ ...common, entryPoints: ['export/page.js', 'export/player.css'], outdir: out, format: 'iife', target: ['es2022'], write: false });
-const [script, style] = ['.js', '.css'].map((ext) => page.outputFiles.find((f) => f.path.endsWith(ext)).text);
-// What would end or confuse the element that the text is in.
-if (/<!--|<\/?script/i.test(script) || /<\//.test(style)) throw new Error('export: the text cannot stand in HTML');
-const policy = `default-src 'none'; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; base-uri 'none'; form-action 'none'`;
+const [code, style] = ['.js', '.css'].map((ext) => page.outputFiles.find((f) => f.path.endsWith(ext)).text);
+if (/<\//.test(style)) throw new Error('export: the style cannot stand in HTML');
+const policy = `default-src 'none'; script-src 'sha256-${sha256(code, 'base64')}'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; base-uri 'none'; form-action 'none'`;
 writeFileSync(join(out, 'export.html'), `<!doctype html>
 <html lang="en">
 <head>
@@ -79,7 +111,7 @@ writeFileSync(join(out, 'export.html'), `<!doctype html>
 </head>
 <body>
 <noscript>This file plays a recording, which takes JavaScript.</noscript>
-<script>${script}</script>
+${script(code)}
 `);
 
 // Whose work is in the bundles, with their licences. rrweb's packages come

@@ -1,13 +1,15 @@
-// A long session in a real browser: node seek.mjs VIEW ID CALLS PID, where CALLS
-// is what tests/count-proxy.mjs writes and PID the server's. Prints when there
-// is a first frame in a browser that was just started, how long it takes to
-// another place, what that reads, and what memory it takes.
+// A long session in a real browser: node seek.mjs VIEW COUNTED ID CALLS PID,
+// where COUNTED is a second server, whose reads go through tests/count-proxy.mjs,
+// which writes CALLS. Prints when there is a first frame in a browser that was
+// just started, how long it takes to another place, what that reads, and what
+// memory it takes. Times are of VIEW, the process PID, with nothing that counts
+// between it and S2.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const { chromium } = createRequire(new URL('../browser/package.json', import.meta.url))('playwright-core');
-const [view, id, calls, pid] = process.argv.slice(2);
-const SEEKS = 20, PLAY = 60e3;
+const [view, counted, id, calls, pid] = process.argv.slice(2);
+const OPENS = 9, COUNTED = 3, SEEKS = 20, PLAY = 60e3;
 const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 
 const reads = () => readFileSync(calls, 'utf8').split('\n').filter((l) => /^GET .*\/records(\?|$)/.test(l)).length;
@@ -20,16 +22,20 @@ const at = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1
  * the wire, and its heap. `ms` is when the first frame of the recording had
  * been handed to the screen, from the beginning of the navigation.
  */
-async function open(hash, browser = null) {
+async function open(hash, { browser = null, server = view } = {}) {
   const own = !browser;
   browser ??= await launch();
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const page = await context.newPage();
   await page.goto('about:blank');
-  await page.addInitScript(() => addEventListener('message', (e) => {
-    if (e.data?.op === 'opened' && window === top) requestAnimationFrame(() => setTimeout(() => performance.mark('frame')));
-  }));
   const cdp = await context.newCDPSession(page);
+  // Playwright's ways to wait would load a script of theirs into the page meanwhile.
+  await cdp.send('Runtime.addBinding', { name: 'drew' });
+  await page.addInitScript(() => addEventListener('message', (e) => {
+    if (e.data?.op === 'opened' && window === top) requestAnimationFrame(() => setTimeout(() => drew(String(performance.now()))));
+  }));
+  const drew = new Promise((resolve) => cdp.on('Runtime.bindingCalled', (e) => resolve(+e.payload)));
+  await cdp.send('Runtime.enable');
   const wanted = new Set();
   const seen = { bytes: 0, requests: 0, heap: 0 };
   await cdp.send('Network.enable');
@@ -45,8 +51,8 @@ async function open(hash, browser = null) {
     return usedSize;
   };
   seen.collect = () => cdp.send('HeapProfiler.collectGarbage');
-  await page.goto(`${view}/?id=${id}${hash}`, { waitUntil: 'commit' });
-  const ms = await (await page.waitForFunction(() => performance.getEntriesByName('frame')[0]?.startTime)).jsonValue();
+  await page.goto(`${server}/?id=${id}${hash}`, { waitUntil: 'commit' });
+  const ms = await drew;
   return { page, seen, ms, end: () => own ? browser.close() : context.close() };
 }
 
@@ -58,15 +64,20 @@ const row = (name, ms, bytes, n) => console.log(name.padEnd(22), ...[at(ms, 0.5)
 const info = await (await fetch(`${view}/api/sessions/${id}`)).json();
 const long = info.last - (info.first ?? info.last - info.duration);
 const middle = `#t=${Math.round(long / 2)}`, used = await launch();
-await (await open('', used)).end();
+await (await open('', { browser: used })).end();
 for (const [name, hash, browser] of [['open at the start', ''], ['open in the middle', middle],
   ['the start, browser up', '', used], ['the middle, browser up', middle, used]]) {
   const ms = [], bytes = [], n = [];
-  for (let i = 0; i < 7; i++) {
-    const before = reads();
-    const o = await open(hash, browser);
+  for (let i = 0; i < OPENS; i++) {
+    const o = await open(hash, { browser });
     ms.push(o.ms);
     bytes.push(o.seen.bytes);
+    await o.end();
+    await sleep(300);
+  }
+  for (let i = 0; i < COUNTED; i++) {
+    const before = reads();
+    const o = await open(hash, { browser, server: counted });
     n.push(reads() - before);
     await o.end();
     await sleep(300);
@@ -75,25 +86,33 @@ for (const [name, hash, browser] of [['open at the start', ''], ['open in the mi
 }
 await used.close();
 
-const { page, seen, end } = await open('#t=0');
-const ms = [], bytes = [], n = [];
-let random = 20261124;
-for (let i = 0; i < SEEKS; i++) {
-  await sleep(500); // what is read ahead has been
-  random = random * 16807 % 2147483647;
-  const before = [seen.bytes, reads(), await page.getAttribute('.stage', 'data-opened')];
-  const start = performance.now();
-  const shown = page.waitForFunction((was) => {
-    const now = document.querySelector('.stage').dataset.opened;
-    return now !== was && document.querySelector('.veil').hidden;
-  }, before[2], { polling: 'raf', timeout: 20000 });
-  await page.evaluate((t) => { location.hash = `t=${t}`; }, Math.round(random / 2147483647 * long));
-  await shown;
-  ms.push(performance.now() - start);
-  bytes.push(seen.bytes - before[0]);
-  n.push(reads() - before[1]);
-  await seen.sample();
+/** Goes to random places, the same each time. */
+async function seeks({ page, seen }) {
+  const ms = [], bytes = [], n = [];
+  let random = 20261124;
+  for (let i = 0; i < SEEKS; i++) {
+    await sleep(500); // what is read ahead has been
+    random = random * 16807 % 2147483647;
+    const before = [seen.bytes, reads(), await page.getAttribute('.stage', 'data-opened')];
+    const start = performance.now();
+    const shown = page.waitForFunction((was) => {
+      const now = document.querySelector('.stage').dataset.opened;
+      return now !== was && document.querySelector('.veil').hidden;
+    }, before[2], { polling: 'raf', timeout: 20000 });
+    await page.evaluate((t) => { location.hash = `t=${t}`; }, Math.round(random / 2147483647 * long));
+    await shown;
+    ms.push(performance.now() - start);
+    bytes.push(seen.bytes - before[0]);
+    n.push(reads() - before[1]);
+    await seen.sample();
+  }
+  return { ms, bytes, n };
 }
+const other = await open('#t=0', { server: counted });
+const { n } = await seeks(other);
+await other.end();
+const { page, seen, end } = await open('#t=0');
+const { ms, bytes } = await seeks({ page, seen });
 row(`seek, of ${SEEKS}`, ms, bytes, n);
 const peak = seen.heap;
 await seen.collect();

@@ -77,6 +77,12 @@ await test(async (rig) => {
   const page = await viewer.newPage();
   await page.goto(`${rig.view}/?id=${id}#t=5000`);
   let player = await replay(page);
+  // What is asked for first was, by the script in the page, which its policy lets run.
+  assert.ok(await page.evaluate(() => window.early instanceof Map));
+  // The rest a browser has for good: its names have hashes.
+  const parts = await page.evaluate(() => [...document.querySelectorAll('script[src], link[rel=stylesheet]')].map((el) => el.src || el.href));
+  assert.deepEqual(parts.map((url) => url.slice(rig.view.length).replace(/[0-9a-f]{8}/, '#')).sort(), ['/app.#.css', '/app.#.js']);
+  for (const url of parts) assert.match((await fetch(url)).headers.get('cache-control'), /immutable/);
   const t = () => +/#t=(\d+)/.exec(page.url())[1];
   const key = (name) => page.keyboard.press(name);
   const goes = async (name, ms) => {

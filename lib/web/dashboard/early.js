@@ -1,5 +1,5 @@
 /**
- * Asks for what the page wants first, while its own script is still loading:
+ * Stands in the page itself, and asks for what that wants first, while its own script is still loading:
  * who watches, and of the session in the address its head and its first picture.
  * What came is in `early`, by its path, for api.js; and the player that is to
  * draw it, as `early.player`, for watch.js.

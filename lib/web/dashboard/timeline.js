@@ -210,13 +210,15 @@ export function timeline(rec, on) {
   function draw() {
     dirty = false;
     const tall = TOP + rows() * ROW + (rows() - 1) * ROW_GAP + BOTTOM;
+    root.style.height = canvas.style.height = tall + 'px';
+    // The recording's picture comes first, at the size that it keeps.
+    if (rec.held) return;
     const wide = root.clientWidth;
     if (!wide) return;
     const dpr = devicePixelRatio || 1;
     if (canvas.width !== Math.round(wide * dpr) || canvas.height !== Math.round(tall * dpr)) {
       canvas.width = Math.round(wide * dpr);
       canvas.height = Math.round(tall * dpr);
-      root.style.height = canvas.style.height = tall + 'px';
       stale = true;
     }
     // What grows is drawn anew once that can be seen.
