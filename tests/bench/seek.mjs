@@ -2,8 +2,8 @@
 // where COUNTED is a second server, whose reads go through tests/count-proxy.mjs,
 // which writes CALLS. Prints when there is a first frame in a browser that was
 // just started, how long it takes to another place, what that reads, and what
-// memory it takes. Times are of VIEW, the process PID, with nothing that counts
-// between it and S2.
+// memory it takes. Openings are timed at VIEW, the process PID, with nothing that
+// counts between it and S2, or in the browser.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
@@ -19,10 +19,10 @@ const at = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1
 
 /**
  * A page in a browser of its own, that counts what of the recording comes over
- * the wire, and its heap. `ms` is when the first frame of the recording had
+ * the wire if `bytes`, and its heap. `ms` is when the first frame of the recording had
  * been handed to the screen, from the beginning of the navigation.
  */
-async function open(hash, { browser = null, server = view } = {}) {
+async function open(hash, { browser = null, server = view, bytes = false } = {}) {
   const own = !browser;
   browser ??= await launch();
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
@@ -38,7 +38,7 @@ async function open(hash, { browser = null, server = view } = {}) {
   await cdp.send('Runtime.enable');
   const wanted = new Set();
   const seen = { bytes: 0, requests: 0, heap: 0 };
-  await cdp.send('Network.enable');
+  if (bytes) await cdp.send('Network.enable');
   cdp.on('Network.requestWillBeSent', (e) => {
     if (!e.request.url.includes('/api/sessions/')) return;
     wanted.add(e.requestId);
@@ -71,14 +71,14 @@ for (const [name, hash, browser] of [['open at the start', ''], ['open in the mi
   for (let i = 0; i < OPENS; i++) {
     const o = await open(hash, { browser });
     ms.push(o.ms);
-    bytes.push(o.seen.bytes);
     await o.end();
     await sleep(300);
   }
   for (let i = 0; i < COUNTED; i++) {
     const before = reads();
-    const o = await open(hash, { browser, server: counted });
+    const o = await open(hash, { browser, server: counted, bytes: true });
     n.push(reads() - before);
+    bytes.push(o.seen.bytes);
     await o.end();
     await sleep(300);
   }
@@ -111,7 +111,7 @@ async function seeks({ page, seen }) {
 const other = await open('#t=0', { server: counted });
 const { n } = await seeks(other);
 await other.end();
-const { page, seen, end } = await open('#t=0');
+const { page, seen, end } = await open('#t=0', { bytes: true });
 const { ms, bytes } = await seeks({ page, seen });
 row(`seek, of ${SEEKS}`, ms, bytes, n);
 const peak = seen.heap;
