@@ -32,6 +32,7 @@ async function open(hash, { browser = null, server = view, bytes = false } = {})
   // Playwright's ways to wait would load a script of theirs into the page meanwhile.
   await cdp.send('Runtime.addBinding', { name: 'drew' });
   await page.addInitScript(() => addEventListener('message', (e) => {
+    if (e.data?.op === 'sought' && window === top) window.sought = (window.sought || 0) + 1;
     if (e.data?.op === 'opened' && window === top) requestAnimationFrame(() => setTimeout(() => drew(String(performance.now()))));
   }));
   const drew = new Promise((resolve) => cdp.on('Runtime.bindingCalled', (e) => resolve(+e.payload)));
@@ -93,12 +94,11 @@ async function seeks({ page, seen }) {
   for (let i = 0; i < SEEKS; i++) {
     await sleep(500); // what is read ahead has been
     random = random * 16807 % 2147483647;
-    const before = [seen.bytes, reads(), await page.getAttribute('.stage', 'data-opened')];
+    // A place near the last one is in the window that the player has.
+    const before = [seen.bytes, reads(), await page.evaluate(() => [document.querySelector('.stage').dataset.opened, window.sought])];
     const start = performance.now();
-    const shown = page.waitForFunction((was) => {
-      const now = document.querySelector('.stage').dataset.opened;
-      return now !== was && document.querySelector('.veil').hidden;
-    }, before[2], { polling: 'raf', timeout: 20000 });
+    const shown = page.waitForFunction(([opened, sought]) => (document.querySelector('.stage').dataset.opened !== opened ||
+      window.sought !== sought) && document.querySelector('.veil').hidden, before[2], { polling: 'raf', timeout: 20000 });
     await page.evaluate((t) => { location.hash = `t=${t}`; }, Math.round(random / 2147483647 * long));
     await shown;
     ms.push(performance.now() - start);
