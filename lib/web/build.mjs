@@ -43,15 +43,15 @@ await Promise.all([
     entryPoints: undefined, outfile: join(out, 'rrweb.min.js'), format: 'iife', globalName: 'rrweb', sourcemap: false,
     plugins: [lean] }),
 ]);
-for (const file of ['dashboard/player.html', 'dashboard/index.html', 'export/local.html', 'export/local.html.csp', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
+for (const file of ['export/local.html.csp', 'csp.txt', 'rr.d.ts', 'export/film.mjs'])
   copyFileSync(join(here, file), join(out, file.split('/').pop()));
 copyFileSync(join(here, 'rr.d.ts'), join(out, 'rr.d.mts'));     // what TypeScript looks for beside rr.mjs
 const packed = ['rr.js', 'rr.mjs', 'recorder.js', 'rrweb.min.js'];
 
 // What the pages are made of has its hash in its name: a browser asks for it
 // once, and an upgrade is never half of one and half of the other.
-const pages = ['index.html', 'player.html', 'local.html'];
-const text = Object.fromEntries(pages.map((page) => [page, readFileSync(join(out, page), 'utf8')]));
+const text = Object.fromEntries(['dashboard/index.html', 'dashboard/player.html', 'export/local.html']
+  .map((page) => [page.split('/').pop(), readFileSync(join(here, page), 'utf8')]));
 const made = await Promise.all([
   build({ ...common, entryPoints: ['dashboard/app.js', 'dashboard/player.js', 'dashboard/app.css', 'dashboard/player.css'], outdir: out, format: 'esm', target: ['es2022'], write: false }),
   build({ ...common, entryPoints: { local: 'export/local.js' }, outdir: out, format: 'esm', target: ['es2022'], write: false }),
@@ -62,7 +62,7 @@ for (const { path, contents } of made.flatMap(({ outputFiles }) => outputFiles))
   const hashed = name.replace('.', `.${sha256(contents, 'hex').slice(0, 8)}.`);
   writeFileSync(join(out, hashed), contents);
   packed.push(hashed);
-  for (const page of pages) text[page] = text[page].replace(`"${name}"`, `"${hashed}"`);
+  for (const page in text) text[page] = text[page].replace(`"${name}"`, `"${hashed}"`);
 }
 
 // What asks first is in the page, whose policy knows it.
@@ -76,16 +76,16 @@ const script = (code) => {
 const mark = '<script src="early.js"></script>';
 if (!text['index.html'].includes(mark)) throw new Error(`index.html has no ${mark}`);
 text['index.html'] = text['index.html'].replace(mark, () => script(first));
-writeFileSync(join(out, 'index.html.csp'), readFileSync(join(here, 'csp.txt'), 'utf8')
-  .replace("script-src 'self'", `$& 'sha256-${sha256(first, 'base64')}'`));
+const csp = readFileSync(join(here, 'csp.txt'), 'utf8');
+writeFileSync(join(out, 'index.html.csp'), csp.replace("script-src 'self'", `$& 'sha256-${sha256(first, 'base64')}'`));
 
 // The player for whoever lets one session load its pictures, styles and fonts
 // from where they are: as sse-bridge sends it, and as the page itself says it.
 const REMOTE = ['img', 'media', 'font', 'style'].map((kind) => new RegExp(`(${kind}-src [^;"]*)`));
 const remotely = (said) => REMOTE.reduce((t, kind) => t.replace(kind, '$1 https: http:'), said);
-for (const page of pages) writeFileSync(join(out, page), text[page]);
+for (const page in text) writeFileSync(join(out, page), text[page]);
 writeFileSync(join(out, 'player-remote.html'), remotely(text['player.html']));
-writeFileSync(join(out, 'player-remote.html.csp'), remotely(readFileSync(join(here, 'csp.txt'), 'utf8')));
+writeFileSync(join(out, 'player-remote.html.csp'), remotely(csp));
 
 // Both servers send FILE.gz in the place of FILE.
 for (const file of packed)
